@@ -1,0 +1,21 @@
+export { crc32, crc32c, crc32cRegister } from "./checksum.ts";
+export { guidFromBytes, guidToBytes, NIL_GUID, parseGuid, uuidFromBytes, uuidToBytes } from "./guid.ts";
+export { type Identity, identity } from "./identity.ts";
+export {
+  array,
+  bytes,
+  type Field,
+  guid,
+  type RecordType,
+  type RecordValue,
+  type Reserved,
+  record,
+  reserved,
+  u8,
+  u16,
+  u32,
+  u64,
+  uuid,
+} from "./record.ts";
+export { formatBytes, formatSize, GIB, KIB, MIB, parseSize, roundDown, roundUp, TIB } from "./size.ts";
+export { byteKey, compareBytes, printable, utf8, utf8Text } from "./text.ts";

@@ -1,0 +1,88 @@
+/**
+ * What can go wrong, by name. A code is part of the public contract: it does not change when a message
+ * is reworded.
+ *
+ * - `INVALID_TREE`: the tree cannot be stored as it is (a bad name, a clash, a loop, too many links).
+ * - `INVALID_TABLE`: a partition table breaks a rule of its format.
+ * - `INVALID_FILESYSTEM`: a filesystem was asked for that its format forbids.
+ * - `INVALID_SPEC`: a value of the specification is unusable (a size, a GUID, a label).
+ * - `UNSUPPORTED_ENTRY`: a filesystem cannot hold an entry (a symlink on FAT).
+ * - `DOES_NOT_FIT`: the content is larger than the room; see {@link DoesNotFitError}.
+ * - `SOURCE_CHANGED`: a file is no longer what the scan saw.
+ * - `SOURCE_UNREADABLE`: a file or directory cannot be read.
+ * - `CORRUPT`: what was read breaks the rules of its format.
+ * - `OUTPUT`: the output cannot be written.
+ * - `ABORTED`: the caller's signal asked to stop.
+ */
+export type ErrorCode =
+  | "INVALID_TREE"
+  | "INVALID_TABLE"
+  | "INVALID_FILESYSTEM"
+  | "INVALID_SPEC"
+  | "UNSUPPORTED_ENTRY"
+  | "DOES_NOT_FIT"
+  | "SOURCE_CHANGED"
+  | "SOURCE_UNREADABLE"
+  | "CORRUPT"
+  | "OUTPUT"
+  | "ABORTED";
+
+/** What an error is about, beside its message. */
+export interface ErrorDetails {
+  /** The path in the tree or on the host. */
+  readonly path?: string;
+  /** The name of the partition. */
+  readonly partition?: string;
+  /** One line for each thing that is wrong, when several were found at once. */
+  readonly problems?: readonly string[];
+  readonly cause?: unknown;
+}
+
+/** The base of every error that diskwright raises about its input, its output or what it reads. */
+export class DiskwrightError extends Error {
+  readonly code: ErrorCode;
+  readonly path: string | undefined;
+  readonly partition: string | undefined;
+  readonly problems: readonly string[];
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.path = details.path;
+    this.partition = details.partition;
+    this.problems = details.problems ?? [];
+  }
+}
+
+/** The content is larger than the room that it was given. Sizes are in bytes. */
+export class DoesNotFitError extends DiskwrightError {
+  /** What would have to be added to the size that was asked for. */
+  readonly missingBytes: number;
+
+  constructor(message: string, missingBytes: number, details: ErrorDetails = {}) {
+    super("DOES_NOT_FIT", message, details);
+    this.missingBytes = missingBytes;
+  }
+}
+
+const LISTED_PROBLEMS = 20;
+
+/**
+ * One error for everything that is wrong, so that a user mends a tree once and not problem by problem.
+ * Returns normally when `problems` is empty.
+ */
+export function throwProblems(
+  code: ErrorCode,
+  heading: string,
+  problems: readonly string[],
+  details: ErrorDetails = {},
+): void {
+  if (problems.length === 0) return;
+  const listed = problems.slice(0, LISTED_PROBLEMS).map((problem) => `\n  ${problem}`);
+  const rest = problems.length - listed.length;
+  const tail = rest > 0 ? `\n  … and ${rest} more` : "";
+  const message =
+    problems.length === 1 ? `${heading}: ${problems[0]}` : `${heading}:${listed.join("")}${tail}`;
+  throw new DiskwrightError(code, message, { ...details, problems });
+}

@@ -1,0 +1,27 @@
+import type { Content } from "./content.ts";
+
+/**
+ * Some bytes of an image: where they lie, and what they are. Extents are the currency between the rooms.
+ * A sequence of them is ordered by position, never overlaps, and is made lazily; what no extent covers
+ * reads as zeros. Positions and lengths are in bytes.
+ */
+export interface Extent {
+  readonly position: number;
+  readonly length: number;
+  /** The bytes themselves, or a reference to the content that they are taken from. */
+  readonly source: Uint8Array | Content;
+  /** Where in `source` the extent starts. */
+  readonly offset: number;
+}
+
+/** An extent of bytes that are in memory. */
+export function bytesExtent(position: number, bytes: Uint8Array): Extent {
+  return { position, length: bytes.length, source: bytes, offset: 0 };
+}
+
+/** The extents of a part of an image, moved to where that part starts in the whole. */
+export function* shifted(extents: Iterable<Extent>, by: number): Generator<Extent> {
+  for (const { position, length, source, offset } of extents) {
+    yield { position: position + by, length, source, offset };
+  }
+}

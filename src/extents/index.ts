@@ -1,0 +1,13 @@
+export {
+  type Awaitable,
+  type BytesContent,
+  bytesContent,
+  type Content,
+  type ContentReader,
+  type FileContent,
+  type FunctionContent,
+} from "./content.ts";
+export { bytesExtent, type Extent, shifted } from "./extent.ts";
+export { type ByteSource, bytesSource, readExactly, sourceWindow } from "./source.ts";
+export { type CancelSignal, type SweepOptions, sweep } from "./sweep.ts";
+export { memoryTarget, type Target } from "./target.ts";

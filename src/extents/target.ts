@@ -1,0 +1,39 @@
+import type { Awaitable } from "./content.ts";
+
+/**
+ * Where an image goes. A target shows what was written only after `commit`; `abort` leaves everything as it
+ * was before `begin`.
+ */
+export interface Target {
+  /** Called once, before the first write, with the size of the whole output in bytes. */
+  begin(size: number): Awaitable<void>;
+  /** Writes `bytes` at `position`. Positions ascend and never overlap; `bytes` is reused after the call. */
+  write(position: number, bytes: Uint8Array): Awaitable<void>;
+  /** Makes the output visible under its name. */
+  commit(): Awaitable<void>;
+  /** Drops what was written. */
+  abort(): Awaitable<void>;
+}
+
+/** A target in memory, for small images and tests. `bytes` is empty until `commit`. */
+export function memoryTarget(): Target & { readonly bytes: Uint8Array } {
+  let pending = new Uint8Array(0);
+  let bytes: Uint8Array = new Uint8Array(0);
+  return {
+    get bytes(): Uint8Array {
+      return bytes;
+    },
+    begin(size): void {
+      pending = new Uint8Array(size);
+    },
+    write(position, chunk): void {
+      pending.set(chunk, position);
+    },
+    commit(): void {
+      bytes = pending;
+    },
+    abort(): void {
+      pending = new Uint8Array(0);
+    },
+  };
+}

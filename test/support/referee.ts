@@ -1,0 +1,52 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe } from "vitest";
+
+/** What a referee printed. Its exit status alone proves little: most of them exit 0 on damage. */
+export interface Verdict {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both outputs, for patterns that must not occur in either. */
+  readonly output: string;
+}
+
+const ENVIRONMENT = { ...process.env, LC_ALL: "C", TZ: "UTC", MTOOLS_SKIP_CHECK: "1" };
+
+/** Runs an external program and gives back all that it printed. */
+export function run(program: string, args: readonly string[], input?: Uint8Array | string): Verdict {
+  const result = spawnSync(program, args, { encoding: "utf8", input, env: ENVIRONMENT, maxBuffer: 1 << 28 });
+  if (result.error !== undefined) throw result.error;
+  const { status, stdout, stderr } = result;
+  return { status, stdout, stderr, output: stdout + stderr };
+}
+
+function isInstalled(program: string): boolean {
+  return spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+}
+
+/** In CI a missing referee is a failure; on a user's machine it is a visible skip. */
+const REQUIRED = process.env["CI"] === "true";
+
+/** A `describe` for tests that external programs judge. */
+export function describeWith(programs: readonly string[], name: string, body: () => void): void {
+  const missing = programs.filter((program) => !isInstalled(program));
+  const judge = missing.length === 0 || REQUIRED ? describe : describe.skip;
+  judge(missing.length === 0 ? name : `${name} (needs ${missing.join(", ")})`, body);
+}
+
+/** A directory for the files of one test file, removed when its tests are over. */
+export function scratchDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "diskwright-test-"));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Writes an image into a scratch directory and returns its path. */
+export function saveImage(directory: string, name: string, bytes: Uint8Array): string {
+  const path = join(directory, name);
+  writeFileSync(path, bytes);
+  return path;
+}

@@ -1,0 +1,176 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  array,
+  bytes,
+  crc32,
+  crc32c,
+  crc32cRegister,
+  formatSize,
+  guid,
+  guidFromBytes,
+  guidToBytes,
+  identity,
+  parseGuid,
+  parseSize,
+  printable,
+  record,
+  reserved,
+  u8,
+  u16,
+  u32,
+  u64,
+  utf8,
+  uuidFromBytes,
+  uuidToBytes,
+} from "../../src/bytes/index.ts";
+
+describe("record", () => {
+  const example = record({
+    signature: bytes(4),
+    flags: u8,
+    gap: reserved(3),
+    port: u16,
+    counts: array(u16, 2),
+    size: u64,
+    id: guid,
+    last: u32,
+  });
+  const value = {
+    signature: utf8("DISK"),
+    flags: 7,
+    port: 0x1234,
+    counts: [1, 0xffff],
+    size: (1n << 64n) - 1n,
+    id: "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+    last: 0xfedcba98,
+  };
+
+  it("lays fields out in order, little-endian, reserved bytes zero", () => {
+    expect(Buffer.from(example.toBytes(value)).toString("hex")).toBe(
+      "4449534b" +
+        "07" +
+        "000000" +
+        "3412" +
+        "0100ffff" +
+        "ffffffffffffffff" +
+        "28732ac11ff8d211ba4b00a0c93ec93b" +
+        "98badcfe",
+    );
+    expect(example.span).toBe(42);
+    expect(example.offsetOf("size")).toBe(14);
+  });
+
+  it("reads back what it writes, with no key for reserved bytes", () => {
+    expect(example.fromBytes(example.toBytes(value))).toEqual(value);
+  });
+
+  it.each([
+    [{ ...value, flags: 256 }, RangeError, '"flags" expected an integer from 0 to 255, got 256'],
+    [{ ...value, port: 1.5 }, RangeError, '"port"'],
+    [{ ...value, last: Number.NaN }, RangeError, '"last"'],
+    [{ ...value, size: -1n }, RangeError, '"size"'],
+    [{ ...value, counts: [1] }, RangeError, "2 elements"],
+    [{ ...value, counts: [1, 70000] }, RangeError, '"counts[1]"'],
+    [{ ...value, signature: utf8("LARGE") }, RangeError, "at most 4 bytes"],
+    [{ ...value, port: undefined }, TypeError, '"port" expected a value'],
+    [{ ...value, extra: 1 }, TypeError, '"extra" is not a field'],
+  ])("refuses values that the field cannot hold", (wrong, type, message) => {
+    const encode = (): unknown => example.toBytes(wrong as typeof value);
+    expect(encode).toThrow(type);
+    expect(encode).toThrow(message);
+  });
+
+  it("refuses to read past the end", () => {
+    expect(() => example.fromBytes(new Uint8Array(41))).toThrow(RangeError);
+  });
+});
+
+describe("checksums", () => {
+  it("match the published check values", () => {
+    expect(crc32(utf8("123456789"))).toBe(0xcbf43926);
+    expect(crc32c(utf8("123456789"))).toBe(0xe3069283);
+  });
+
+  it("chain as a register", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
+        const chained = crc32cRegister(crc32cRegister(0xffffffff, a), b);
+        expect((chained ^ 0xffffffff) >>> 0).toBe(crc32c(Uint8Array.from([...a, ...b])));
+      }),
+    );
+  });
+});
+
+describe("GUIDs", () => {
+  it("are mixed-endian in a GPT and in written order elsewhere", () => {
+    const text = "21686148-6449-6e6f-744e-656564454649";
+    expect(printable(guidToBytes(text))).toBe("Hah!IdontNeedEFI");
+    expect(printable(uuidToBytes(text))).toBe("!haHdInotNeedEFI");
+  });
+
+  it("survive both orders", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (raw) => {
+        expect(guidToBytes(guidFromBytes(raw))).toEqual(raw);
+        expect(uuidToBytes(uuidFromBytes(raw))).toEqual(raw);
+      }),
+    );
+  });
+
+  it("are read in either case and refused in any other shape", () => {
+    expect(parseGuid("F222513B-DED1-49FA-B591-20CE86A2FE7F")).toBe("f222513b-ded1-49fa-b591-20ce86a2fe7f");
+    for (const wrong of [
+      "",
+      "{f222513b-ded1-49fa-b591-20ce86a2fe7f}",
+      "97FD5997-D90B-4AA3-8D16-C1723AEA73C",
+    ]) {
+      expect(() => parseGuid(wrong)).toThrow("is not a GUID");
+    }
+  });
+
+  it("derive from a seed as RFC 9562 says", () => {
+    // Appendix A.4 of RFC 9562: www.example.com in the DNS namespace.
+    expect(identity("6ba7b810-9dad-11d1-80b4-00c04fd430c8").uuid("www.example.com")).toBe(
+      "2ed6657d-e927-568b-95e1-2665a8aea6a2",
+    );
+    expect(identity("a").uuid("disk")).not.toBe(identity("b").uuid("disk"));
+    expect(identity("a").uuid("disk")).toBe("6c99a935-9514-5606-a2ab-bd7a8d4b44cf");
+  });
+});
+
+describe("sizes", () => {
+  it.each([
+    ["0", 0],
+    ["4096", 4096],
+    ["512M", 512 * 2 ** 20],
+    ["512MiB", 512 * 2 ** 20],
+    ["256MB", 256e6],
+    ["1.5GiB", 1.5 * 2 ** 30],
+    ["1.5g", 1.5 * 2 ** 30],
+    ["2T", 2 * 2 ** 40],
+    ["7 kib", 7 * 2 ** 10],
+    ["7KB", 7000],
+    ["12B", 12],
+  ])("reads %s", (text, size) => expect(parseSize(text)).toBe(size));
+
+  it.each(["", "M", "-1", "1e3", "0x10", "12 parsecs", "1.5", "0.3K", "99999999T", "NaN", "1,5G"])(
+    "refuses %j with the accepted forms",
+    (text) => expect(() => parseSize(text)).toThrow("powers of 1024"),
+  );
+
+  it("writes them for people", () => {
+    expect(formatSize(1)).toBe("1 byte");
+    expect(formatSize(512)).toBe("512 bytes");
+    expect(formatSize(3 * 2 ** 20)).toBe("3 MiB");
+    expect(formatSize(1.5 * 2 ** 30)).toBe("1.50 GiB");
+  });
+});
+
+describe("printable", () => {
+  it("keeps text and escapes what could steer a terminal", () => {
+    expect(printable(utf8("naïve ☃.txt"))).toBe("naïve ☃.txt");
+    expect(printable(utf8("a\x1b[2J\nb"))).toBe("a\\x1b[2J\\x0ab");
+    expect(printable(Uint8Array.of(0x61, 0xff, 0xfe))).toBe("a\\xff\\xfe");
+  });
+});

@@ -1,0 +1,164 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { utf8 } from "../../src/bytes/index.ts";
+import { type Entry, emptied, ownedBy, subtree, type Tree, treeOf } from "../../src/tree/index.ts";
+
+const paths = (tree: Tree): string[] =>
+  Array.from({ length: tree.length }, (_, row) => tree.displayPath(row));
+
+describe("treeOf", () => {
+  it("sorts names by their bytes, directories depth first with their children together", () => {
+    const tree = treeOf([
+      { path: "b/z", type: "file" },
+      { path: "/a", type: "directory" },
+      { path: "a/y/deep", type: "file", content: "x" },
+      { path: "a/B", type: "file" },
+      { path: "é", type: "file" },
+    ]);
+    expect(paths(tree)).toEqual(["/", "/a", "/b", "/é", "/a/B", "/a/y", "/a/y/deep", "/b/z"]);
+    expect(tree.find("/a/y/deep")).toBe(6);
+    expect(tree.find("a/y/no")).toBeUndefined();
+  });
+
+  it("does not depend on the order of the entries", () => {
+    const entries: Entry[] = [
+      { path: "a", type: "directory", mode: 0o700, mtime: 5n },
+      { path: "a/1", type: "file", content: "one", mtime: -1n },
+      { path: "a/2", type: "hardlink", target: "a/1" },
+      { path: "0", type: "hardlink", target: "a/2" },
+      { path: "s", type: "symlink", target: "a/1" },
+      { path: "null", type: "character", device: { major: 1, minor: 3 } },
+    ];
+    const expected = [...treeOf(entries).entries()].map((entry) => ({ ...entry, content: undefined }));
+    fc.assert(
+      fc.property(fc.shuffledSubarray(entries, { minLength: entries.length }), (shuffled) => {
+        const got = [...treeOf(shuffled).entries()].map((entry) => ({ ...entry, content: undefined }));
+        expect(got).toEqual(expected);
+      }),
+    );
+  });
+
+  it("makes the first name in tree order the primary one of a set of hard links", () => {
+    const tree = treeOf([
+      { path: "z", type: "file", content: "data", uid: 7 },
+      { path: "a", type: "hardlink", target: "z" },
+    ]);
+    expect(tree.isFurtherLink(tree.find("a")!)).toBe(false);
+    expect(tree.isFurtherLink(tree.find("z")!)).toBe(true);
+    expect(tree.linkCount(tree.find("z")!)).toBe(2);
+    expect(tree.columns.uid[tree.find("a")!]).toBe(7);
+  });
+
+  it("keeps times before 1970 exact", () => {
+    const tree = treeOf([{ path: "old", type: "file", mtime: -1n }]);
+    expect(tree.columns.mtimeSeconds[1]).toBe(-1);
+    expect(tree.columns.mtimeNanoseconds[1]).toBe(999_999_999);
+    expect(tree.entry(1).mtime).toBe(-1n);
+  });
+
+  it.each<[string, Entry[], string]>([
+    [
+      "a path given twice",
+      [
+        { path: "a", type: "file" },
+        { path: "/a", type: "file" },
+      ],
+      "given twice",
+    ],
+    ["a climbing path", [{ path: "a/../../b", type: "file" }], "would leave the tree"],
+    [
+      "a file as parent",
+      [
+        { path: "a", type: "file" },
+        { path: "a/b", type: "file" },
+      ],
+      "other entries lie below",
+    ],
+    ["a dangling hard link", [{ path: "a", type: "hardlink", target: "b" }], "does not exist"],
+    [
+      "a circle of hard links",
+      [
+        { path: "a", type: "hardlink", target: "b" },
+        { path: "b", type: "hardlink", target: "a" },
+      ],
+      "circle",
+    ],
+    [
+      "a hard link to a directory",
+      [
+        { path: "d", type: "directory" },
+        { path: "a", type: "hardlink", target: "d" },
+      ],
+      "directory",
+    ],
+    ["a long name", [{ path: "x".repeat(256), type: "file" }], "256 bytes"],
+    ["a NUL in a name", [{ path: "a\0b", type: "file" }], "NUL"],
+    ["an empty symlink", [{ path: "a", type: "symlink" }], "needs a target"],
+    ["a device without number", [{ path: "a", type: "block" }], "needs its number"],
+    ["a wrong mode", [{ path: "a", type: "file", mode: 0o10000 }], "not within 0 … 0o7777"],
+    ["a wrong owner", [{ path: "a", type: "file", uid: 2 ** 32 }], "owner"],
+    [
+      "a data range past the end",
+      [{ path: "a", type: "file", content: "abc", data: [{ offset: 2, length: 2 }] }],
+      "beyond the size",
+    ],
+    ["a root that is a file", [{ path: "/", type: "file" }], "root must be a directory"],
+  ])("refuses %s", (_, entries, message) => expect(() => treeOf(entries)).toThrow(message));
+
+  it("names every problem in one error", () => {
+    const entries: Entry[] = [
+      { path: "a", type: "hardlink", target: "x" },
+      { path: "b", type: "hardlink", target: "y" },
+    ];
+    expect(() => treeOf(entries)).toThrow(/a: hard link to x[\s\S]*b: hard link to y/);
+  });
+});
+
+describe("subtree and emptied", () => {
+  const entryList = fc.uniqueArray(
+    fc
+      .array(fc.constantFrom("a", "b", "boot", "c"), { minLength: 1, maxLength: 5 })
+      .map((names) => names.join("/")),
+    { maxLength: 30 },
+  );
+
+  it("cut a tree in two without losing an entry", () => {
+    fc.assert(
+      fc.property(entryList, (list) => {
+        const tree = treeOf(
+          [...list, "boot"]
+            .filter((path, at, all) => all.indexOf(path) === at)
+            .map((path) => ({ path, type: "directory" as const })),
+        );
+        const boot = tree.find("boot")!;
+        const inside = paths(subtree(tree, boot)).map((path) => (path === "/" ? "/boot" : `/boot${path}`));
+        const outside = paths(emptied(tree, boot));
+        expect([...outside, ...inside.slice(1)].sort()).toEqual(paths(tree).sort());
+        for (const part of [subtree(tree, boot), emptied(tree, boot)]) {
+          expect(paths(treeOf(part.entries()))).toEqual(paths(part));
+        }
+      }),
+    );
+  });
+
+  it("make two files of a hard link that is cut", () => {
+    const tree = treeOf([
+      { path: "a", type: "file", content: "data" },
+      { path: "boot/b", type: "hardlink", target: "a" },
+      { path: "boot/c", type: "hardlink", target: "a" },
+    ]);
+    const boot = subtree(tree, tree.find("boot")!);
+    expect(boot.linkCount(boot.find("b")!)).toBe(2);
+    expect(boot.isFurtherLink(boot.find("c")!)).toBe(true);
+    const rest = emptied(tree, tree.find("boot")!);
+    expect(rest.linkCount(rest.find("a")!)).toBe(1);
+    expect(boot.content(boot.find("b")!)).toMatchObject({ bytes: utf8("data") });
+  });
+});
+
+describe("ownedBy", () => {
+  it("gives every entry one owner", () => {
+    const tree = ownedBy(treeOf([{ path: "a/b", type: "file", uid: 5 }]), 0, 100);
+    expect([...tree.entries()].every(({ uid, gid }) => uid === 0 && gid === 100)).toBe(true);
+  });
+});

@@ -25,3 +25,17 @@ export function* shifted(extents: Iterable<Extent>, by: number): Generator<Exten
     yield { position: position + by, length, source, offset };
   }
 }
+
+/** Two ordered sequences of extents as one. */
+export function* merged(first: Iterable<Extent>, second: Iterable<Extent>): Generator<Extent> {
+  const others = second[Symbol.iterator]();
+  let other = others.next();
+  for (const extent of first) {
+    while (!other.done && other.value.position < extent.position) {
+      yield other.value;
+      other = others.next();
+    }
+    yield extent;
+  }
+  for (; !other.done; other = others.next()) yield other.value;
+}

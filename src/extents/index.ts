@@ -7,7 +7,7 @@ export {
   type FileContent,
   type FunctionContent,
 } from "./content.ts";
-export { bytesExtent, type Extent, shifted } from "./extent.ts";
+export { bytesExtent, type Extent, merged, shifted } from "./extent.ts";
 export { type ByteSource, bytesSource, readExactly, sourceWindow } from "./source.ts";
 export { type CancelSignal, type SweepOptions, sweep } from "./sweep.ts";
-export { memoryTarget, type Target } from "./target.ts";
+export { memoryTarget, sequentialTarget, type Target } from "./target.ts";

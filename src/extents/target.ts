@@ -37,3 +37,32 @@ export function memoryTarget(): Target & { readonly bytes: Uint8Array } {
     },
   };
 }
+
+/**
+ * A target that hands everything out in order, zeros included: for pipes, sockets and devices, where there
+ * is nothing to seek in and no name to rename.
+ */
+export function sequentialTarget(write: (bytes: Uint8Array) => Awaitable<void>): Target {
+  const zeros = new Uint8Array(64 * 1024);
+  let size = 0;
+  let sent = 0;
+  async function pad(until: number): Promise<void> {
+    while (sent < until) {
+      const chunk = zeros.subarray(0, Math.min(zeros.length, until - sent));
+      await write(chunk);
+      sent += chunk.length;
+    }
+  }
+  return {
+    begin(total): void {
+      size = total;
+    },
+    async write(position, bytes): Promise<void> {
+      if (position > sent) await pad(position);
+      await write(bytes);
+      sent += bytes.length;
+    },
+    commit: () => pad(size),
+    abort(): void {},
+  };
+}

@@ -43,10 +43,10 @@ export function treeOf(entries: Iterable<Entry>): Tree {
       const source = child.entry?.type === "hardlink" ? linkSource(root, child, problems) : child;
       if (source === undefined) continue;
       if (source.row !== undefined) {
-        child.row = builder.addLink(parent.row!, child.name, source.row);
+        builder.addLink(parent.row!, child.name, source.row);
       } else {
         // The first name in the order of the tree holds the file, whichever entry carried it.
-        source.row = child.row = builder.add(
+        source.row = builder.add(
           parent.row!,
           child.name,
           source.entry === undefined ? PLAIN_DIRECTORY : attributesOf(source.entry),

@@ -1,5 +1,5 @@
 import { compareBytes, printable, utf8 } from "../bytes/index.ts";
-import type { Content } from "../extents/index.ts";
+import type { Content, ContentReader } from "../extents/index.ts";
 import type { DataRange, Device, Entry } from "./entry.ts";
 import * as mode from "./mode.ts";
 
@@ -7,6 +7,8 @@ import * as mode from "./mode.ts";
 export interface ContentOrigin {
   /** The content that the source knows as `key`. Called when it is needed, not before. */
   content(key: number): Content;
+  /** What opens this origin's content, when it consists of files of the host. */
+  readonly reader?: ContentReader;
 }
 
 /**

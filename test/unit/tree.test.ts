@@ -162,3 +162,15 @@ describe("ownedBy", () => {
     expect([...tree.entries()].every(({ uid, gid }) => uid === 0 && gid === 100)).toBe(true);
   });
 });
+
+describe("a set of hard links whose first name is a link", () => {
+  it("keeps one primary row for all of them", () => {
+    const tree = treeOf([
+      { path: "b", type: "file", content: "data" },
+      { path: "a", type: "hardlink", target: "b" },
+      { path: "c", type: "hardlink", target: "b" },
+    ]);
+    expect([1, 2, 3].map((row) => tree.columns.primary[row])).toEqual([1, 1, 1]);
+    expect(tree.linkCount(3)).toBe(3);
+  });
+});

@@ -1,0 +1,229 @@
+import {
+  accessSync,
+  type BigIntStats,
+  constants,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  statSync,
+} from "node:fs";
+import { resolve } from "node:path";
+import { compareBytes, printable } from "../bytes/index.ts";
+import { DiskwrightError, throwProblems } from "../errors.ts";
+import type { CancelSignal, FileContent } from "../extents/index.ts";
+import {
+  type ContentOrigin,
+  type Device,
+  fileMode,
+  type RowAttributes,
+  type Tree,
+  TreeBuilder,
+} from "../tree/index.ts";
+import { FileReader } from "./file-reader.ts";
+import { reasonOf } from "./host-error.ts";
+import { joinPath, withReachable } from "./host-path.ts";
+import { dataRanges, maybeSparse } from "./sparse.ts";
+import { stampOf } from "./stamp.ts";
+
+/** What {@link directory} can be told. */
+export interface DirectoryOptions {
+  /** Leaves an entry out, and all that is below it. The path starts at the root of the tree: `/etc/x`. */
+  readonly exclude?: ((path: string) => boolean) | undefined;
+  readonly signal?: CancelSignal | undefined;
+  /** Called now and then with the number of entries found so far. */
+  readonly onProgress?: ((entries: number) => void) | undefined;
+}
+
+/** A directory that has been found, but not looked into. */
+interface Pending {
+  readonly row: number;
+  readonly path: Buffer;
+}
+
+const ENTRIES_BETWEEN_TURNS = 4096;
+
+/**
+ * Scans a directory of the host into a tree: names as bytes, modes, owners, nanosecond times, device
+ * numbers, hard links, holes. No symlink is followed, except that `path` itself may be one. No content is
+ * read, but for files that have fewer blocks than their size needs.
+ *
+ * @throws DiskwrightError `SOURCE_UNREADABLE`, naming everything below `path` that cannot be read.
+ */
+export async function directory(path: string, options: DirectoryOptions = {}): Promise<Tree> {
+  return await new Scan(path, options).run();
+}
+
+class Scan {
+  readonly #root: Buffer;
+  readonly #options: DirectoryOptions;
+  readonly #builder: TreeBuilder;
+  readonly #origin: DirectoryOrigin;
+  readonly #problems: string[] = [];
+  /** The row of the first name of files with several, by device and inode. */
+  readonly #linked = new Map<string, number>();
+  /** Only root reads everything, so only others need to ask whether they may. */
+  readonly #mustAsk = process.geteuid !== undefined && process.geteuid() !== 0;
+  #untilTurn = ENTRIES_BETWEEN_TURNS;
+
+  constructor(path: string, options: DirectoryOptions) {
+    this.#root = Buffer.from(resolve(path));
+    this.#options = options;
+    let status: BigIntStats;
+    try {
+      status = statSync(this.#root, { bigint: true });
+    } catch (error) {
+      throw new DiskwrightError("SOURCE_UNREADABLE", `${path}: ${reasonOf(error)}`, { path, cause: error });
+    }
+    if (!status.isDirectory())
+      throw new DiskwrightError("SOURCE_UNREADABLE", `${path}: not a directory`, { path });
+    this.#builder = new TreeBuilder(attributesOf(status));
+    this.#origin = new DirectoryOrigin(this.#root);
+  }
+
+  async run(): Promise<Tree> {
+    const pending: Pending[] = [{ row: 0, path: this.#root }];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      const found = this.#lookInto(next);
+      pending.push(...found.reverse());
+      if (this.#untilTurn <= 0) await this.#turn();
+    }
+    throwProblems("SOURCE_UNREADABLE", "the source cannot be read", this.#problems);
+    const tree = this.#builder.finish([this.#origin]);
+    this.#origin.tree = tree;
+    return tree;
+  }
+
+  async #turn(): Promise<void> {
+    this.#untilTurn = ENTRIES_BETWEEN_TURNS;
+    if (this.#options.signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
+    this.#options.onProgress?.(this.#builder.length);
+    await new Promise<void>((resolveTurn) => void setImmediate(resolveTurn));
+  }
+
+  /** Adds what a directory holds; returns the directories among it. */
+  #lookInto({ row, path }: Pending): Pending[] {
+    const directories: Pending[] = [];
+    this.#trying(path, () =>
+      withReachable(path, (reachable) => {
+        const names = readdirSync(reachable, { encoding: "buffer" }).sort(compareBytes);
+        for (const name of names) {
+          const child = joinPath(path, name);
+          if (this.#isExcluded(child)) continue;
+          this.#trying(child, () => {
+            const childRow = this.#add(row, name, child, joinPath(reachable, name));
+            if (childRow !== undefined) directories.push({ row: childRow, path: child });
+          });
+        }
+        this.#untilTurn -= names.length;
+      }),
+    );
+    return directories;
+  }
+
+  /** Adds one entry; returns its row when it is a directory. */
+  #add(parent: number, name: Buffer, path: Buffer, reachable: Buffer): number | undefined {
+    const status = lstatSync(reachable, { bigint: true });
+    if (status.isDirectory()) return this.#builder.add(parent, name, attributesOf(status));
+    const link = status.nlink > 1n ? `${status.dev}:${status.ino}` : undefined;
+    const primary = link === undefined ? undefined : this.#linked.get(link);
+    if (primary !== undefined) {
+      this.#builder.addLink(parent, name, primary);
+      return undefined;
+    }
+    const attributes = attributesOf(status);
+    let row: number;
+    if (status.isFile()) {
+      if (this.#mustAsk) accessSync(reachable, constants.R_OK);
+      const data = maybeSparse(status) ? dataRanges(path, status) : undefined;
+      const key = this.#origin.add(this.#builder.length, Number(status.size), stampOf(status));
+      const file = { ...attributes, size: Number(status.size), origin: 0, key };
+      row = this.#builder.add(parent, name, data === undefined ? file : { ...file, data });
+    } else if (status.isSymbolicLink()) {
+      const target = readlinkSync(reachable, { encoding: "buffer" });
+      row = this.#builder.add(parent, name, { ...attributes, target });
+    } else if (status.isCharacterDevice() || status.isBlockDevice()) {
+      row = this.#builder.add(parent, name, { ...attributes, device: deviceOf(status.rdev) });
+    } else {
+      row = this.#builder.add(parent, name, attributes);
+    }
+    if (link !== undefined) this.#linked.set(link, row);
+    return undefined;
+  }
+
+  #isExcluded(path: Buffer): boolean {
+    const { exclude } = this.#options;
+    return exclude?.(`/${path.subarray(this.#root.length).toString().replace(/^\/+/, "")}`) ?? false;
+  }
+
+  /** Notes what the system refuses and goes on, so that everything is told at once. */
+  #trying(path: Buffer, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (error instanceof DiskwrightError && error.code !== "INVALID_TREE") throw error;
+      this.#problems.push(`${printable(path)}: ${reasonOf(error)}`);
+    }
+  }
+}
+
+/** The files of a scanned directory: how to find and recognise each, without keeping its path. */
+class DirectoryOrigin implements ContentOrigin {
+  readonly reader: FileReader = new FileReader();
+  readonly #root: Uint8Array;
+  /** The scanned tree, whose rows give the paths. */
+  tree: Tree | undefined;
+  #rows = new Uint32Array(1024);
+  #sizes = new Float64Array(1024);
+  #stamps = new Float64Array(1024);
+  #count = 0;
+
+  constructor(root: Uint8Array) {
+    this.#root = root;
+  }
+
+  /** Keeps a file, and returns its key. */
+  add(row: number, size: number, stamp: number): number {
+    if (this.#count === this.#rows.length) {
+      this.#rows = doubled(this.#rows);
+      this.#sizes = doubled(this.#sizes);
+      this.#stamps = doubled(this.#stamps);
+    }
+    this.#rows[this.#count] = row;
+    this.#sizes[this.#count] = size;
+    this.#stamps[this.#count] = stamp;
+    return this.#count++;
+  }
+
+  content(key: number): FileContent {
+    const path = joinPath(this.#root, this.tree!.path(this.#rows[key]!).subarray(1));
+    return { type: "file", path, size: this.#sizes[key]!, stamp: this.#stamps[key]! };
+  }
+}
+
+function doubled<Column extends Uint32Array | Float64Array>(column: Column): Column {
+  const Type = column.constructor as new (length: number) => Column;
+  const larger = new Type(2 * column.length);
+  larger.set(column);
+  return larger;
+}
+
+const NANOSECONDS = 1_000_000_000n;
+
+function attributesOf(status: BigIntStats): RowAttributes {
+  const nanoseconds = ((status.mtimeNs % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
+  return {
+    mode: Number(status.mode) & (fileMode.TYPE_MASK | fileMode.PERMISSION_MASK),
+    uid: Number(status.uid),
+    gid: Number(status.gid),
+    mtimeSeconds: Number((status.mtimeNs - nanoseconds) / NANOSECONDS),
+    mtimeNanoseconds: Number(nanoseconds),
+  };
+}
+
+/** The two parts of a device number, as Linux packs them (`makedev(3)`). */
+function deviceOf(packed: bigint): Device {
+  return {
+    major: Number(((packed >> 8n) & 0xfffn) | ((packed >> 32n) & ~0xfffn)),
+    minor: Number((packed & 0xffn) | ((packed >> 12n) & 0xffffff00n)),
+  };
+}

@@ -1,0 +1,31 @@
+import { closeSync, constants, openSync } from "node:fs";
+
+const SLASH = 0x2f;
+
+/** Linux takes no path of 4096 bytes or more; a name may still be appended to what this lets through. */
+const LONGEST_PATH = 4095 - 256;
+
+/** A path of the host with a name appended, as bytes. */
+export function joinPath(directory: Uint8Array, name: Uint8Array): Buffer {
+  const isSlashed = directory[directory.length - 1] === SLASH;
+  return Buffer.concat([directory, isSlashed ? Buffer.alloc(0) : Buffer.of(SLASH), name]);
+}
+
+/**
+ * Calls `use` with a path that the system accepts for `path`. One that is too long is reached in steps, over
+ * directories that are opened for it and named by their descriptor; that needs Linux.
+ */
+export function withReachable<Result>(path: Buffer, use: (path: Buffer) => Result): Result {
+  if (path.length <= LONGEST_PATH || process.platform !== "linux") return use(path);
+  const cut = path.lastIndexOf(SLASH, LONGEST_PATH);
+  if (cut <= 0) return use(path);
+  const descriptor = openSync(
+    path.subarray(0, cut),
+    constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
+  );
+  try {
+    return withReachable(joinPath(Buffer.from(`/proc/self/fd/${descriptor}`), path.subarray(cut + 1)), use);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * Attribute bits of a partition. Bits 0 to 2 mean the same for every type (UEFI 2.10 §5.3.3, table 5-8);
+ * bits 48 to 63 belong to the type, and those here are of the Discoverable Partitions Specification.
+ */
+export const PARTITION_ATTRIBUTES = {
+  /** The platform needs the partition: tools should not remove it. */
+  required: 0x1n,
+  /** Firmware makes no block device of it. EDK2 then hides the partition. */
+  noBlockIo: 0x2n,
+  /** A BIOS boots from it. */
+  legacyBootable: 0x4n,
+  /** The filesystem is to grow to the size of the partition when it is mounted. */
+  growFileSystem: 0x0800_0000_0000_0000n,
+  /** Mounted read-only. */
+  readOnly: 0x1000_0000_0000_0000n,
+  /** Not mounted by itself. */
+  noAuto: 0x8000_0000_0000_0000n,
+} as const;
+
+/** Bits 3 to 47, which must be zero. */
+const RESERVED = 0x0000_ffff_ffff_fff8n;
+
+const LIMIT = 0xffff_ffff_ffff_ffffn;
+
+/** What is wrong with the attributes of a partition, or `undefined`. */
+export function attributesProblem(attributes: bigint): string | undefined {
+  if (typeof attributes !== "bigint") return "attributes that are not a bigint";
+  if (attributes < 0n || attributes > LIMIT) return `the attributes ${attributes}, which are not 64 bits`;
+  if ((attributes & RESERVED) === 0n) return undefined;
+  return `the attributes 0x${attributes.toString(16)}: bits 3 to 47 are reserved`;
+}

@@ -1,0 +1,15 @@
+export type { SectorSize } from "../mbr/index.ts";
+export { PARTITION_ATTRIBUTES } from "./attributes.ts";
+export {
+  type GptCopy,
+  type GptDisk,
+  type GptPartitionSpec,
+  type GptPlan,
+  type GptSpec,
+  gptUsableRange,
+  type PlannedGptPartition,
+  planGpt,
+} from "./plan.ts";
+export { type GptPartition, type GptTable, type ReadGptOptions, readGpt } from "./read.ts";
+export { PARTITION_TYPES, type PartitionTypeName, partitionTypeGuid, partitionTypeName } from "./types.ts";
+export { writeGpt } from "./write.ts";

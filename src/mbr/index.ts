@@ -1,0 +1,14 @@
+export { type Geometry, PARTED_FILE_GEOMETRY, STANDARD_GEOMETRY } from "./chs.ts";
+export type { SectorSize } from "./findings.ts";
+export {
+  type MbrPartitionSpec,
+  type MbrPlan,
+  type MbrSpec,
+  type PlannedLogicalPartition,
+  type PlannedMbrPartition,
+  planMbr,
+} from "./plan.ts";
+export { type ProtectiveMbrOptions, protectiveMbr, protectiveMbrProblems } from "./protective.ts";
+export { type MbrPartition, type MbrTable, type ReadMbrOptions, readMbr } from "./read.ts";
+export { isExtended, MBR_TYPES, type MbrTypeName, mbrTypeName } from "./types.ts";
+export { writeMbr } from "./write.ts";

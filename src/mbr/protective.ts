@@ -1,0 +1,71 @@
+import {
+  ACTIVE,
+  BOOT_SIGNATURE,
+  bootRecord,
+  bootRecordSector,
+  isEmptyEntry,
+  type PartitionEntry,
+} from "./structures.ts";
+import { MBR_TYPES } from "./types.ts";
+
+/** What the sector in front of a GPT can hold beside its one partition. */
+export interface ProtectiveMbrOptions {
+  /** Bytes of a sector; the record fills its first 512. Default 512. */
+  readonly sectorSize?: number;
+  /** Whether the partition is active: some BIOSes start nothing else, some UEFIs then see no GPT. */
+  readonly bootable?: boolean;
+  /** Boot code for BIOSes, at most 440 bytes. */
+  readonly bootCode?: Uint8Array;
+}
+
+/** The largest value of a 32-bit field: "the whole disk" where the disk is larger. */
+const SIZE_LIMIT = 0xffffffff;
+
+/**
+ * The first sector of a GPT disk of `sectors` sectors: an MBR with one partition over all the rest, so that
+ * programs that know no GPT see no free space (UEFI 2.10 §5.2.3). The last address is given as FF FF FF, as
+ * parted and sfdisk do, not as the true one: the specification allows both.
+ */
+export function protectiveMbr(sectors: number, options: ProtectiveMbrOptions = {}): Uint8Array {
+  const entry: PartitionEntry = {
+    status: options.bootable ? ACTIVE : 0,
+    firstChs: Uint8Array.of(0x00, 0x02, 0x00),
+    type: MBR_TYPES["gpt-protective"],
+    lastChs: Uint8Array.of(0xff, 0xff, 0xff),
+    firstLba: 1,
+    sectors: Math.min(sectors - 1, SIZE_LIMIT),
+  };
+  const { bootCode } = options;
+  return bootRecordSector(options.sectorSize ?? 512, [entry], bootCode === undefined ? {} : { bootCode });
+}
+
+/**
+ * What is wrong with the first sector of a GPT disk of `sectors` sectors, one line for each finding. Without
+ * a sound protective MBR, kernels and firmware take the disk for one without a GPT.
+ */
+export function protectiveMbrProblems(sector: Uint8Array, sectors: number): string[] {
+  const { partitions, bootSignature } = bootRecord.fromBytes(sector);
+  if (bootSignature !== BOOT_SIGNATURE)
+    return ["the protective MBR is missing: sector 0 does not end in 55 AA"];
+  const protective = partitions.find(({ type }) => type === MBR_TYPES["gpt-protective"]);
+  if (protective === undefined) {
+    return ["the protective MBR is missing: sector 0 has no partition of type 0xee"];
+  }
+  const problems: string[] = [];
+  const hybrid = partitions.filter((entry) => entry !== protective && !isEmptyEntry(entry)).length;
+  if (hybrid > 0) {
+    problems.push(
+      `the MBR is a hybrid: it has ${hybrid} more ${hybrid === 1 ? "entry" : "entries"} beside the protective one`,
+    );
+  }
+  if (protective.firstLba !== 1) {
+    problems.push(`the protective MBR starts at LBA ${protective.firstLba}, it should start at 1`);
+  }
+  const expected = Math.min(sectors - 1, SIZE_LIMIT);
+  // In a hybrid the protective partition ends where the first of the others starts. Windows writes the limit
+  // on disks of every size, and Linux takes it.
+  if (hybrid === 0 && protective.sectors !== expected && protective.sectors !== SIZE_LIMIT) {
+    problems.push(`the protective MBR covers ${protective.sectors} sectors, it should cover ${expected}`);
+  }
+  return problems;
+}

@@ -1,0 +1,188 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ByteSource, Extent } from "../../src/extents/index.ts";
+import {
+  type GptPartitionSpec,
+  type GptSpec,
+  gptUsableRange,
+  PARTITION_TYPES,
+  partitionTypeGuid,
+  partitionTypeName,
+  planGpt,
+  readGpt,
+  writeGpt,
+} from "../../src/gpt/index.ts";
+
+/** A disk that holds some extents and is too large for memory. */
+function sparseDisk(extents: Iterable<Extent>, size: number): ByteSource {
+  const parts = [...extents];
+  return {
+    size,
+    read(position, length): Uint8Array {
+      expect(position + length).toBeLessThanOrEqual(size);
+      const bytes = new Uint8Array(length);
+      for (const { position: start, source } of parts) {
+        const part = source as Uint8Array;
+        const from = Math.max(start, position);
+        const to = Math.min(start + part.length, position + length);
+        if (from < to) bytes.set(part.subarray(from - start, to - start), from - position);
+      }
+      return bytes;
+    },
+  };
+}
+
+const lba = fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 5000 }), fc.nat({ max: 2 ** 31 }));
+const name = fc.oneof(
+  fc.string({ unit: "binary", maxLength: 18 }).map((text) => text.replaceAll("\0", "␀")),
+  fc.string({ unit: "grapheme-ascii", maxLength: 36 }),
+  fc.string({ unit: fc.constantFrom("💾", "𝔹"), minLength: 17, maxLength: 18 }),
+);
+/** The bits that are not reserved: 0 to 2, and 48 to 63. */
+const attributes = fc
+  .tuple(fc.bigInt({ min: 0n, max: 7n }), fc.bigInt({ min: 0n, max: 0xffffn }))
+  .map(([low, high]) => low | (high << 48n));
+const type = fc.oneof(fc.constantFrom(...Object.keys(PARTITION_TYPES)), fc.uuid());
+
+const spec: fc.Arbitrary<GptSpec> = fc
+  .record({
+    sectorSize: fc.constantFrom(512 as const, 4096 as const),
+    entryCount: fc.constantFrom(1, 4, 128, 129, 300),
+    diskGuid: fc.uuid(),
+    firstUsableGap: fc.constantFrom(0, 0, 1, 2014),
+    tail: lba,
+    places: fc.array(fc.record({ gap: lba, size: lba, type, name, attributes }), { maxLength: 12 }),
+    protectiveMbrBootable: fc.boolean(),
+    bootCode: fc.uint8Array({ maxLength: 440 }),
+  })
+  .chain(({ places: allPlaces, firstUsableGap, tail, ...rest }) => {
+    const places = allPlaces.slice(0, rest.entryCount);
+    const { firstUsableLba: lowest } = gptUsableRange({ ...rest, sectors: 1_000_000 });
+    const firstUsableLba = lowest + firstUsableGap;
+    let next = firstUsableLba;
+    const ranges = places.map(({ gap, size }) => {
+      const firstLba = next + gap;
+      const lastLba = firstLba + size;
+      next = lastLba + 1;
+      return { firstLba, lastLba };
+    });
+    // The last sector of the disk is as far behind the usable ones as the table is long at its start.
+    const sectors = next + 1 + tail + lowest - 2 + 1;
+    return fc
+      .record({
+        guids: fc.uniqueArray(fc.uuid(), { minLength: places.length, maxLength: places.length }),
+        numbers: fc.shuffledSubarray(
+          Array.from({ length: Math.min(rest.entryCount, 140) }, (_, index) => index + 1),
+          { minLength: places.length, maxLength: places.length },
+        ),
+        order: fc.shuffledSubarray([...places.keys()], { minLength: places.length }),
+      })
+      .map(({ guids, numbers, order }): GptSpec => {
+        const partitions = order.map((index): GptPartitionSpec => {
+          const { type, name, attributes } = places[index]!;
+          return { number: numbers[index]!, guid: guids[index]!, type, name, attributes, ...ranges[index]! };
+        });
+        return { ...rest, firstUsableLba, sectors, partitions };
+      });
+  });
+
+describe("GPT", () => {
+  it("reads back what it writes", async () => {
+    await fc.assert(
+      fc.asyncProperty(spec, async (wanted) => {
+        const sectorSize = wanted.sectorSize!;
+        const plan = planGpt(wanted);
+        const disk = sparseDisk(writeGpt(plan), wanted.sectors * sectorSize);
+        const table = await readGpt(disk);
+        expect(table).toEqual({
+          sectorSize,
+          diskGuid: wanted.diskGuid,
+          revision: 0x10000,
+          firstUsableLba: wanted.firstUsableLba,
+          lastUsableLba: gptUsableRange(wanted).lastUsableLba,
+          entryCount: wanted.entryCount,
+          partitions: [...wanted.partitions]
+            .sort((a, b) => a.number! - b.number!)
+            .map((partition) => {
+              const type = partitionTypeGuid(partition.type) ?? partition.type;
+              return { ...partition, type, typeName: partitionTypeName(type) };
+            }),
+          problems: [],
+          usedBackup: false,
+        });
+        expect(await readGpt(disk, { sectorSize })).toEqual(table);
+        // The reading is itself a specification that gives the same plan.
+        const again = planGpt({ ...wanted, ...table!, partitions: table!.partitions });
+        expect(again).toEqual(plan);
+      }),
+    );
+  });
+
+  it("keeps its tables apart from all partitions, and in order", () => {
+    fc.assert(
+      fc.property(spec, (wanted) => {
+        const plan = planGpt(wanted);
+        let end = 0;
+        for (const { position, length } of writeGpt(plan)) {
+          expect(position).toBeGreaterThanOrEqual(end);
+          end = position + length;
+          for (const { firstLba, lastLba } of plan.partitions) {
+            const [start, past] = [firstLba * plan.sectorSize, (lastLba + 1) * plan.sectorSize];
+            expect(end <= start || position >= past).toBe(true);
+          }
+        }
+        expect(end).toBe(wanted.sectors * plan.sectorSize);
+      }),
+    );
+  });
+
+  it("reads the backup when any byte of the primary copy is wrong", async () => {
+    const tables = spec.map((wanted) => ({ wanted, plan: planGpt(wanted) }));
+    await fc.assert(
+      fc.asyncProperty(
+        tables,
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        async ({ wanted, plan }, at, flip) => {
+          const { sectorSize, entryCount } = plan;
+          const extents = [...writeGpt(plan)].map((extent) => ({
+            ...extent,
+            source: (extent.source as Uint8Array).slice(),
+          }));
+          // The header and the entries of the primary copy are covered by checksums.
+          const offset = at % (92 + 128 * entryCount);
+          const [extent, byte] = offset < 92 ? [extents[1]!, offset] : [extents[2]!, offset - 92];
+          extent.source[byte]! ^= flip;
+          const disk = sparseDisk(extents, wanted.sectors * sectorSize);
+          const table = await readGpt(disk, { sectorSize });
+          const sound = await readGpt(sparseDisk(writeGpt(plan), disk.size));
+          expect(table).toEqual({
+            ...sound,
+            usedBackup: true,
+            problems: [expect.stringContaining("primary")],
+          });
+        },
+      ),
+    );
+  });
+
+  it("survives every table, however hostile", async () => {
+    const edit = fc.record({ position: fc.nat({ max: 40 * 512 }), bytes: fc.uint8Array({ maxLength: 16 }) });
+    await fc.assert(
+      fc.asyncProperty(fc.array(edit, { maxLength: 6 }), fc.nat({ max: 512 * 200 }), async (edits, size) => {
+        const plan = planGpt({
+          sectors: 200,
+          diskGuid: "97fd5997-f390-0b4a-a3f8-d106c1723aea",
+          partitions: [],
+        });
+        const [, header] = [...writeGpt(plan)];
+        const extents: Extent[] = [header!];
+        for (const { position, bytes } of edits) {
+          extents.push({ position, length: bytes.length, source: bytes, offset: 0 });
+        }
+        const disk = sparseDisk(extents, size);
+        await readGpt(disk).catch((error) => expect(error).toMatchObject({ code: "CORRUPT" }));
+      }),
+    );
+  });
+});

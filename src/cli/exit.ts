@@ -1,0 +1,35 @@
+import { CommanderError, InvalidArgumentError } from "commander";
+import { DiskwrightError, type ErrorCode } from "../errors.ts";
+import { paint } from "./talk.ts";
+
+/** The exit statuses of the command line. */
+export const EXIT = { done: 0, failed: 1, wrongUse: 2, doesNotFit: 3, interrupted: 130 } as const;
+
+/** Options that contradict each other. */
+export class UsageError extends Error {}
+
+const STATUS_OF: Partial<Record<ErrorCode, number>> = {
+  INVALID_SPEC: EXIT.wrongUse,
+  INVALID_FILESYSTEM: EXIT.wrongUse,
+  DOES_NOT_FIT: EXIT.doesNotFit,
+  ABORTED: EXIT.interrupted,
+};
+
+/** Tells the user what went wrong, and returns the exit status for it. No stack trace is shown. */
+export function report(error: unknown): number {
+  // commander has said what it has to say.
+  if (error instanceof CommanderError && !(error instanceof InvalidArgumentError)) {
+    return error.exitCode === 0 ? EXIT.done : EXIT.wrongUse;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const isExpected =
+    error instanceof DiskwrightError || error instanceof UsageError || error instanceof InvalidArgumentError;
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  process.stderr.write(`${paint("31", isExpected ? "error:" : "internal error:")} ${message}\n`);
+  if (!isExpected) {
+    process.stderr.write("This is a mistake in diskwright; DISKWRIGHT_DEBUG=1 shows where.\n");
+    if (process.env.DISKWRIGHT_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  }
+  if (error instanceof DiskwrightError) return STATUS_OF[error.code] ?? EXIT.failed;
+  return isExpected ? EXIT.wrongUse : EXIT.failed;
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { addImageCommands } from "./build.ts";
+import { EXIT, report } from "./exit.ts";
+import { addInspectCommand } from "./inspect.ts";
+import { addFilesystemCommands } from "./mkfs.ts";
+
+/** The whole command line; commands stop when the signal asks them to. */
+function commandLine(signal: AbortSignal): Command {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  const program = new Command("diskwright")
+    .description(
+      "From a directory to a bootable disk image: in one pass, without root, loop devices or a VM.",
+    )
+    .version(version)
+    .showHelpAfterError("(add --help for the options)")
+    .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong use, 3 does not fit.");
+  program.exitOverride();
+  addImageCommands(program, signal);
+  addFilesystemCommands(program, signal);
+  addInspectCommand(program);
+  return program;
+}
+
+async function main(): Promise<void> {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
+  // The reader of a pipe may go away; the write that notices it reports it.
+  process.stdout.on("error", () => {});
+  try {
+    await commandLine(controller.signal).parseAsync();
+    process.exitCode = EXIT.done;
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+await main();

@@ -1,0 +1,40 @@
+import { realpathSync } from "node:fs";
+import { relative, resolve, sep } from "node:path";
+import { directory } from "../node/index.ts";
+import { ownedBy, type Tree } from "../tree/index.ts";
+import { excluder, type Owner } from "./options.ts";
+import type { Talk } from "./talk.ts";
+
+/** Which directory to read, and how. */
+export interface SourceRequest {
+  readonly path: string;
+  readonly exclude: readonly string[] | undefined;
+  readonly owner: Owner | undefined;
+  /** Where the image goes: it is not to hold its own older self. */
+  readonly output: string | undefined;
+}
+
+/** Scans the directory that goes into an image. */
+export async function readSource(request: SourceRequest, talk: Talk, signal: AbortSignal): Promise<Tree> {
+  const matches = excluder(request.exclude);
+  const own = outputInside(request.path, request.output);
+  if (own !== undefined) talk.say(`left out ${request.output}: it is the output`);
+  const tree = await directory(request.path, {
+    exclude: (path) => path === own || (matches?.(path) ?? false),
+    signal,
+    onProgress: (entries) => talk.progress(`scanning ${request.path}: ${entries} entries`),
+  });
+  return request.owner === undefined ? tree : ownedBy(tree, request.owner.uid, request.owner.gid);
+}
+
+/** The path of an existing output within the source, from the source's root. */
+function outputInside(source: string, output: string | undefined): string | undefined {
+  if (output === undefined || output === "-") return undefined;
+  try {
+    const inside = relative(realpathSync(source), realpathSync(resolve(output)));
+    return inside.startsWith("..") || inside === "" ? undefined : `/${inside.split(sep).join("/")}`;
+  } catch {
+    // What does not exist yet cannot be found by the scan, or is reported by it.
+    return undefined;
+  }
+}

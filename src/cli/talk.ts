@@ -1,0 +1,56 @@
+import { formatSize } from "../bytes/index.ts";
+
+/** How a command talks while it works. Everything goes to standard error: standard output is for data. */
+export interface Talk {
+  /** A step that is under way, of which only the newest matters. */
+  progress(text: string): void;
+  /** Something that stays to be read. */
+  say(text: string): void;
+  /** Something that should not be missed, even when quiet. */
+  warn(text: string): void;
+}
+
+const BETWEEN_UPDATES = 100;
+
+/** One line that changes in place on a terminal, none of it elsewhere. */
+export function talk(isQuiet: boolean): Talk {
+  const stream = process.stderr;
+  const isTerminal = stream.isTTY === true && !isQuiet;
+  let shown = false;
+  let last = 0;
+  const clear = (): void => {
+    if (shown) stream.write("\r\x1b[K");
+    shown = false;
+  };
+  return {
+    progress(text): void {
+      const now = Date.now();
+      if (!isTerminal || now - last < BETWEEN_UPDATES) return;
+      last = now;
+      stream.write(`\r\x1b[K${text.slice(0, (stream.columns ?? 80) - 1)}`);
+      shown = true;
+    },
+    say(text): void {
+      clear();
+      if (!isQuiet) stream.write(`${text}\n`);
+    },
+    warn(text): void {
+      clear();
+      stream.write(`${paint("33", "warning:")} ${text}\n`);
+    },
+  };
+}
+
+/** Colours a word for a terminal, unless NO_COLOR asks for none (no-color.org). */
+export function paint(code: string, text: string): string {
+  const isWanted = process.stderr.isTTY === true && !process.env.NO_COLOR;
+  return isWanted ? `\x1b[${code}m${text}\x1b[0m` : text;
+}
+
+/** How far a write is, as one line. */
+export function progressLine(done: number, total: number): string {
+  const share = Math.floor((100 * done) / total);
+  const width = 24;
+  const filled = Math.round((width * done) / total);
+  return `writing ${"━".repeat(filled)}${"─".repeat(width - filled)} ${String(share).padStart(3)} %  ${formatSize(done)} of ${formatSize(total)}`;
+}

@@ -1,0 +1,119 @@
+import { formatBytes, formatSize, printable, utf8 } from "../bytes/index.ts";
+import type { DescribedFilesystem, Description } from "../image/index.ts";
+import type { FilesystemReport, ImageReport, PartitionReport } from "../inspect/index.ts";
+
+// Reports as text for people. Names come from images, so what could steer a terminal is escaped.
+
+/** The same columns in every row, as wide as they must be; numbers are to be padded by the caller. */
+function columns(rows: readonly (readonly string[])[], indent = "  "): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    (indent + row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ")).trimEnd(),
+  );
+}
+
+function shown(text: string | null): string {
+  return text === null ? "" : printable(utf8(text));
+}
+
+const TABLE_NAMES = { gpt: "GPT", mbr: "MBR", none: "no partition table" } as const;
+
+/** What an image is: its table and partitions. */
+export function imageText(report: ImageReport): string {
+  const { table, format, virtualSize } = report;
+  const identity = table.guid ?? table.signature;
+  const lines = [
+    `${format} image, ${formatSize(virtualSize)} (${formatBytes(virtualSize)}), ${TABLE_NAMES[table.type]}` +
+      (identity === undefined ? "" : ` ${identity}`) +
+      (table.sectorSize === 512 ? "" : `, sectors of ${table.sectorSize} bytes`),
+  ];
+  if (table.partitions.length === 0) lines.push("  nothing that is known");
+  else if (table.type === "none") lines.push(...filesystemText(table.partitions[0]!.filesystem!));
+  else lines.push(...partitionRows(table.partitions));
+  for (const problem of allProblems(report)) lines.push(`  problem: ${shown(problem)}`);
+  return lines.join("\n");
+}
+
+function partitionRows(partitions: readonly PartitionReport[]): string[] {
+  const header = ["#", "first", "last", "size", "type", "name", "flags", "filesystem"];
+  const numbers = partitions.map(({ number, firstLba, lastLba, size }) =>
+    [number, firstLba, lastLba, formatSize(size)].map(String),
+  );
+  const widths = [0, 1, 2, 3].map((column) =>
+    Math.max(header[column]!.length, ...numbers.map((row) => row[column]!.length)),
+  );
+  const rows = partitions.map((partition, index) => [
+    ...numbers[index]!.map((cell, column) => cell.padStart(widths[column]!)),
+    shown(partition.typeName ?? partition.type),
+    shown(partition.name),
+    partition.bootable ? "boot" : "",
+    partition.filesystem === null ? "" : filesystemLine(partition.filesystem),
+  ]);
+  const heads = header.map((head, column) => (column < 4 ? head.padStart(widths[column]!) : head));
+  return columns([heads, ...rows]);
+}
+
+function filesystemLine({ type, label, uuid, size, free }: FilesystemReport): string {
+  const name = label === "" ? "" : ` "${shown(label)}"`;
+  return `${type}${name} ${uuid}, ${formatSize(free)} of ${formatSize(size)} free`;
+}
+
+function filesystemText(filesystem: FilesystemReport): string[] {
+  const lines = [`  ${filesystemLine(filesystem)}`];
+  if (filesystem.inodes !== undefined) {
+    lines.push(
+      `  ${filesystem.freeInodes} of ${filesystem.inodes} inodes free, blocks of ${filesystem.blockSize} bytes`,
+    );
+  }
+  if (filesystem.features !== undefined) lines.push(`  features: ${filesystem.features.join(" ")}`);
+  return lines;
+}
+
+/** Everything that is wrong with an image. */
+export function allProblems({ table }: ImageReport): string[] {
+  const inFilesystems = table.partitions.flatMap(({ number, filesystem }) =>
+    (filesystem?.problems ?? []).map((problem) =>
+      table.type === "none" ? problem : `partition ${number}: ${problem}`,
+    ),
+  );
+  return [...table.problems, ...inFilesystems];
+}
+
+/** What would be written, and why it has that size. */
+export function planText(description: Description): string {
+  const lines = [imageText(description)];
+  for (const { name, mount, filesystem, type } of description.table.partitions) {
+    if (filesystem === null) continue;
+    const title =
+      type === null ? "filesystem" : `${name ?? "partition"}${mount === null ? "" : ` at ${mount}`}`;
+    lines.push(
+      "",
+      `${title}: ${filesystem.type}, ${formatSize(filesystem.size)}, ${filesystem.entries} entries`,
+    );
+    lines.push(...usageText(filesystem));
+  }
+  for (const warning of description.warnings) lines.push(`warning: ${shown(warning)}`);
+  return lines.join("\n");
+}
+
+/** What takes the room in a filesystem. */
+export function usageText({ usage, size, largest }: DescribedFilesystem): string[] {
+  const used = Object.entries(usage).filter(([, bytes]) => bytes > 0);
+  const sizes = used.map(([, bytes]) => formatSize(bytes));
+  const width = Math.max(...sizes.map((text) => text.length));
+  const rows = used.map(([what, bytes], index) => [
+    sizes[index]!.padStart(width),
+    `${((100 * bytes) / size).toFixed(1).padStart(5)} %`,
+    what.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
+  ]);
+  const lines = columns(rows);
+  if (largest.length > 0) {
+    const biggest = largest.map(({ bytes }) => formatSize(bytes));
+    const room = Math.max(...biggest.map((text) => text.length), width);
+    lines.push(
+      "  largest:",
+      ...largest.map(({ path }, index) => `  ${biggest[index]!.padStart(room)}  ${shown(path)}`),
+    );
+  }
+  return lines;
+}

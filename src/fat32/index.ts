@@ -1,0 +1,7 @@
+export type { FatFormat, FatType, Geometry, SectorSize } from "./geometry.ts";
+export type { VolumeLayout } from "./layout.ts";
+export { formatSerial } from "./names.ts";
+export { type FatOptions, type FatPlan, planFat, smallestFat } from "./plan.ts";
+export { type FatEntry, FatVolume, readFat } from "./read.ts";
+export type { FatRegion } from "./regions.ts";
+export { writeFat } from "./write.ts";

@@ -1,0 +1,1 @@
+export { chooseFormat, FORMAT_NAMES, type FormatName, writeFormat } from "./format.ts";

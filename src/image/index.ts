@@ -1,0 +1,11 @@
+export {
+  type DescribedFilesystem,
+  type DescribedPartition,
+  type DescribedRange,
+  type Description,
+  describe,
+  describeFilesystem,
+} from "./describe.ts";
+export { type FilesystemPlan, type ImagePlan, type PartitionPlan, plan, type TablePlan } from "./plan.ts";
+export { type Image, type ImageSpec, image, type Size } from "./spec.ts";
+export { imageExtents, type Progress, type WriteOptions, write, writeFilesystem } from "./write.ts";

@@ -1,0 +1,242 @@
+import { formatBytes, formatSize } from "../bytes/index.ts";
+import { DiskwrightError, DoesNotFitError } from "../errors.ts";
+import { type Ext4Options, type Ext4Plan, planExt4 } from "../ext4/index.ts";
+import { type FatPlan, planFat } from "../fat32/index.ts";
+import { type GptPlan, planGpt } from "../gpt/index.ts";
+import type { LayoutPartition } from "../layouts/index.ts";
+import { type MbrPlan, planMbr } from "../mbr/index.ts";
+import { diskSizeFor, largestPaths, nixpkgsEstimate, restOf } from "../sizing/index.ts";
+import type { Tree } from "../tree/index.ts";
+import { assignTree } from "./assign.ts";
+import type { Image } from "./spec.ts";
+
+/** The plan of the filesystem in a partition. */
+export type FilesystemPlan =
+  | { readonly type: "ext4"; readonly plan: Ext4Plan }
+  | { readonly type: "fat"; readonly plan: FatPlan };
+
+/** A partition with its place. Offsets and sizes are in bytes. */
+export interface PartitionPlan {
+  readonly number: number;
+  readonly name: string;
+  /** The name or GUID of a GPT type, or the type byte of an MBR. */
+  readonly type: string | number;
+  readonly guid: string | undefined;
+  readonly bootable: boolean;
+  readonly offset: number;
+  readonly size: number;
+  readonly mount: string | undefined;
+  readonly filesystem: FilesystemPlan | undefined;
+}
+
+/** The plan of the partition table. */
+export type TablePlan =
+  | { readonly type: "gpt"; readonly plan: GptPlan }
+  | { readonly type: "mbr"; readonly plan: MbrPlan }
+  | { readonly type: "none" };
+
+/** A whole image, decided to the last byte, with nothing written yet. */
+export interface ImagePlan {
+  readonly image: Image;
+  /** Bytes of the disk. */
+  readonly size: number;
+  readonly table: TablePlan;
+  /** By number. A bare filesystem is one partition, number 0. */
+  readonly partitions: readonly PartitionPlan[];
+  /** What the maker of the image should know. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Decides where everything of an image lies. Pure and synchronous; no content is read.
+ *
+ * @throws DoesNotFitError when the tree is larger than the room; it says by how many bytes and what takes it.
+ * @throws DiskwrightError when the tree or the layout cannot be stored as asked.
+ */
+export function plan(image: Image): ImagePlan {
+  const { layout, sectorSize } = image;
+  const warnings: string[] = [];
+  const trees = assignTree(image.root, layout, image.time);
+  const before = layout.partitions.slice(0, -1).map((partition): PartitionPlan => {
+    const { start } = partition;
+    const size = (partition.end as number) - start;
+    const filesystem = planFatPartition(image, partition, trees.get(partition.name), size);
+    return partitionPlan(image, partition, start, size, filesystem);
+  });
+
+  const last = layout.partitions.at(-1)!;
+  const tree = trees.get(last.name)!;
+  const { size, root } = planRoot(image, last, tree, warnings);
+  const { start, end } = restOf(layout, size);
+  const rootPlan = partitionPlan(image, last, start, end - start, { type: "ext4", plan: root });
+  const partitions = [...before, rootPlan].sort((a, b) => a.number - b.number);
+  for (const { name, filesystem } of partitions) {
+    if (filesystem !== undefined)
+      warnings.push(...filesystem.plan.warnings.map((text) => `${name}: ${text}`));
+    if (filesystem?.type === "fat")
+      warnings.push(...filesystem.plan.skipped.map((path) => `${name}: left out ${path}`));
+  }
+  const table = planTable(image, size / sectorSize, partitions);
+  return { image, size, table, partitions, warnings };
+}
+
+function partitionPlan(
+  image: Image,
+  partition: LayoutPartition,
+  offset: number,
+  size: number,
+  filesystem: FilesystemPlan | undefined,
+): PartitionPlan {
+  const { name, number, type, bootable = false, mount } = partition;
+  const own = mount === "/" ? image.rootGuid : undefined;
+  const guid = own ?? partition.guid ?? image.identity.uuid(`partition/${name}`);
+  return {
+    number,
+    name,
+    type,
+    guid: image.layout.table === "gpt" ? guid : undefined,
+    bootable,
+    offset,
+    size,
+    mount,
+    filesystem,
+  };
+}
+
+function planFatPartition(
+  image: Image,
+  partition: LayoutPartition,
+  tree: Tree | undefined,
+  size: number,
+): FilesystemPlan | undefined {
+  const { name, start, filesystem, mount } = partition;
+  if (filesystem === undefined || tree === undefined) return undefined;
+  try {
+    const fat = planFat(tree, {
+      size,
+      bits: 32,
+      sectorSize: image.sectorSize,
+      label: filesystem.label,
+      serial: image.identity.serial(`filesystem/${name}`),
+      hiddenSectors: start / image.sectorSize,
+      time: image.time,
+      unsupported: image.unsupported,
+    });
+    return { type: "fat", plan: fat };
+  } catch (error) {
+    throw withPartition(error, `partition ${name} at ${mount}`, name, tree);
+  }
+}
+
+/** The size of the disk and the root filesystem on it, either of which can follow from the other. */
+function planRoot(
+  image: Image,
+  partition: LayoutPartition,
+  tree: Tree,
+  warnings: string[],
+): { readonly size: number; readonly root: Ext4Plan } {
+  const { layout } = image;
+  const options: Ext4Options = {
+    uuid: image.rootFilesystemUuid ?? image.identity.uuid(`filesystem/${partition.name}`),
+    label: partition.filesystem!.label,
+    reservedPercent: image.reservedPercent,
+    time: image.time,
+  };
+  try {
+    const size =
+      image.size ?? (image.compat === undefined ? undefined : nixpkgsSize(image, tree, options, warnings));
+    if (size !== undefined) {
+      const { start, end } = restOf(layout, size);
+      return { size, root: planExt4(tree, { ...options, size: end - start }) };
+    }
+    const least = planExt4(tree, { ...options, freeBytes: image.additionalSpace });
+    const diskSize = diskSizeFor(layout, least.size);
+    if (layout.table === "none") return { size: diskSize, root: least };
+    const { start, end } = restOf(layout, diskSize);
+    const inodes = least.inventory.lastInode + least.freeInodes;
+    return { size: diskSize, root: planExt4(tree, { ...options, size: end - start, inodes }) };
+  } catch (error) {
+    throw rootError(error, image, partition, tree);
+  }
+}
+
+/** What the formula of make-disk-image.nix gives, or what is needed where that is less. */
+function nixpkgsSize(image: Image, tree: Tree, options: Ext4Options, warnings: string[]): number {
+  const { layout } = image;
+  const { diskSize } = nixpkgsEstimate(image.root, layout.name, image.additionalSpace, image.bootSize);
+  const needed = diskSizeFor(layout, planExt4(tree, options).size);
+  if (needed <= diskSize) return diskSize;
+  warnings.push(
+    `make-disk-image.nix would make a disk of ${formatBytes(diskSize)}, which is too small for the tree: ` +
+      `it gets ${formatBytes(needed)}`,
+  );
+  return needed;
+}
+
+/** A failure of the root filesystem, told in terms of the disk whose size the user gave. */
+function rootError(error: unknown, image: Image, partition: LayoutPartition, tree: Tree): unknown {
+  if (!(error instanceof DoesNotFitError) || image.size === undefined || error.partition !== undefined)
+    return error;
+  const { start, end } = restOf(image.layout, image.size);
+  const needed = diskSizeFor(image.layout, end - start + error.missingBytes);
+  const missing = needed - image.size;
+  return new DoesNotFitError(
+    `the tree does not fit: a disk of ${formatBytes(image.size)} is ${formatBytes(missing)} too small, ` +
+      `use at least ${formatBytes(needed)}; in partition ${partition.name} ${error.message}${largest(tree)}`,
+    missing,
+    { partition: partition.name, cause: error },
+  );
+}
+
+/** The same error, with the partition that it is about. */
+function withPartition(error: unknown, where: string, name: string, tree: Tree): unknown {
+  if (!(error instanceof DiskwrightError)) return error;
+  const details = { partition: name, problems: error.problems, cause: error };
+  if (error instanceof DoesNotFitError) {
+    return new DoesNotFitError(`${where}: ${error.message}${largest(tree)}`, error.missingBytes, details);
+  }
+  return new DiskwrightError(error.code, `${where}: ${error.message}`, details);
+}
+
+const LISTED_PATHS = 5;
+
+function largest(tree: Tree): string {
+  const paths = largestPaths(tree, LISTED_PATHS).map(
+    ({ path, bytes }) => `\n  ${formatSize(bytes).padStart(12)}  ${path}`,
+  );
+  return paths.length === 0 ? "" : `\nlargest paths:${paths.join("")}`;
+}
+
+function planTable(image: Image, sectors: number, partitions: readonly PartitionPlan[]): TablePlan {
+  const { layout, sectorSize } = image;
+  switch (layout.table) {
+    case "none":
+      return { type: "none" };
+    case "mbr": {
+      const entries = partitions.map(({ number, type, bootable, offset, size }) => ({
+        number,
+        type: type as number,
+        bootable,
+        firstLba: offset / sectorSize,
+        sectors: size / sectorSize,
+      }));
+      const { geometry } = layout;
+      const disk = { sectors, sectorSize, signature: image.diskSignature, partitions: entries };
+      return { type: "mbr", plan: planMbr(geometry === undefined ? disk : { ...disk, geometry }) };
+    }
+    case "gpt": {
+      const entries = partitions.map(({ number, name, type, guid, offset, size }) => ({
+        number,
+        name,
+        type: type as string,
+        guid: guid!,
+        firstLba: offset / sectorSize,
+        lastLba: (offset + size) / sectorSize - 1,
+      }));
+      return {
+        type: "gpt",
+        plan: planGpt({ sectors, sectorSize, diskGuid: image.diskGuid, partitions: entries }),
+      };
+    }
+  }
+}

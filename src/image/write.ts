@@ -1,0 +1,105 @@
+import { writeExt4 } from "../ext4/index.ts";
+import {
+  type CancelSignal,
+  type ContentReader,
+  type Extent,
+  merged,
+  shifted,
+  type Target,
+} from "../extents/index.ts";
+import { writeFat } from "../fat32/index.ts";
+import { type FormatName, writeFormat } from "../formats/index.ts";
+import { writeGpt } from "../gpt/index.ts";
+import { writeMbr } from "../mbr/index.ts";
+import type { Tree } from "../tree/index.ts";
+import type { FilesystemPlan, ImagePlan, TablePlan } from "./plan.ts";
+
+/** How far the writing is, in bytes; holes are not counted. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What {@link write} can be told. */
+export interface WriteOptions {
+  /** The container. Default `raw`. */
+  readonly format?: FormatName | undefined;
+  readonly signal?: CancelSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/**
+ * Writes a planned image into a target, in one ascending pass. The target is committed when everything is
+ * written, and aborted otherwise.
+ *
+ * @throws DiskwrightError `SOURCE_CHANGED` or `SOURCE_UNREADABLE` for content that is not what was planned,
+ *   `ABORTED` when the signal asked for it, and what the target throws.
+ */
+export async function write(plan: ImagePlan, target: Target, options: WriteOptions = {}): Promise<void> {
+  await writeExtents(imageExtents(plan), plan.size, writtenBytes(plan), plan.image.root, target, options);
+}
+
+/** Writes one planned filesystem as an image of its own. */
+export async function writeFilesystem(
+  filesystem: FilesystemPlan,
+  tree: Tree,
+  target: Target,
+  options: WriteOptions = {},
+): Promise<void> {
+  const { size } = filesystem.plan;
+  await writeExtents(filesystemExtents(filesystem), size, filesystemBytes(filesystem), tree, target, options);
+}
+
+async function writeExtents(
+  extents: Iterable<Extent>,
+  size: number,
+  total: number,
+  tree: Tree,
+  target: Target,
+  options: WriteOptions,
+): Promise<void> {
+  const { format = "raw", signal, onProgress } = options;
+  await writeFormat(format, extents, size, target, {
+    signal,
+    reader: readerOf(tree),
+    onProgress: onProgress && ((written) => onProgress({ done: Math.min(written, total), total })),
+  });
+}
+
+/** What opens the files of the host that a tree refers to; one reader serves all of a host's files. */
+function readerOf(tree: Tree): ContentReader | undefined {
+  return tree.origins.find(({ reader }) => reader !== undefined)?.reader;
+}
+
+/** The extents of a whole image, in ascending order. */
+export function imageExtents(plan: ImagePlan): Iterable<Extent> {
+  return merged(partitionExtents(plan), tableExtents(plan.table));
+}
+
+function* partitionExtents(plan: ImagePlan): Generator<Extent> {
+  for (const { offset, filesystem } of [...plan.partitions].sort((a, b) => a.offset - b.offset)) {
+    if (filesystem !== undefined) yield* shifted(filesystemExtents(filesystem), offset);
+  }
+}
+
+function tableExtents(table: TablePlan): Iterable<Extent> {
+  if (table.type === "gpt") return writeGpt(table.plan);
+  return table.type === "mbr" ? writeMbr(table.plan) : [];
+}
+
+function filesystemExtents(filesystem: FilesystemPlan): Iterable<Extent> {
+  return filesystem.type === "ext4" ? writeExt4(filesystem.plan) : writeFat(filesystem.plan);
+}
+
+/** About how many bytes will be written: what is in use. */
+function writtenBytes(plan: ImagePlan): number {
+  return plan.partitions.reduce(
+    (sum, { filesystem }) => sum + (filesystem ? filesystemBytes(filesystem) : 0),
+    0,
+  );
+}
+
+function filesystemBytes({ plan, type }: FilesystemPlan): number {
+  const free = type === "ext4" ? plan.usage.free : plan.freeBytes;
+  return Math.max(1, plan.size - free);
+}

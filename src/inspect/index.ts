@@ -1,0 +1,10 @@
+export { type InspectOptions, inspect } from "./inspect.ts";
+export {
+  attributeReport,
+  type FilesystemReport,
+  type ImageReport,
+  mbrTypeReport,
+  type PartitionReport,
+  signatureReport,
+  type TableReport,
+} from "./report.ts";

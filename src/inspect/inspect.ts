@@ -1,0 +1,149 @@
+import { openExt4 } from "../ext4/index.ts";
+import { type ByteSource, sourceWindow } from "../extents/index.ts";
+import { formatSerial, readFat } from "../fat32/index.ts";
+import { readGpt } from "../gpt/index.ts";
+import { readMbr } from "../mbr/index.ts";
+import {
+  attributeReport,
+  type FilesystemReport,
+  type ImageReport,
+  mbrTypeReport,
+  type PartitionReport,
+  signatureReport,
+  type TableReport,
+} from "./report.ts";
+
+/** What {@link inspect} can be told. */
+export interface InspectOptions {
+  /** Bytes of a sector; a raw image does not say. By default found by where the table lies. */
+  readonly sectorSize?: 512 | 4096 | undefined;
+}
+
+/**
+ * Says what an image holds: its table, its partitions, and their filesystems. Nothing is repaired or
+ * guessed; what is wrong is listed as problems.
+ *
+ * @throws DiskwrightError `CORRUPT` when there is a table that cannot be trusted at all.
+ */
+export async function inspect(source: ByteSource, options: InspectOptions = {}): Promise<ImageReport> {
+  const table =
+    (await gptReport(source, options)) ?? (await mbrReport(source, options)) ?? (await bareReport(source));
+  return { format: "raw", virtualSize: source.size, table };
+}
+
+async function gptReport(source: ByteSource, options: InspectOptions): Promise<TableReport | undefined> {
+  const { sectorSize } = options;
+  const table = await readGpt(source, sectorSize === undefined ? {} : { sectorSize });
+  if (table === undefined) return undefined;
+  const partitions: PartitionReport[] = [];
+  for (const { number, type, typeName, guid, firstLba, lastLba, name, attributes } of table.partitions) {
+    const offset = firstLba * table.sectorSize;
+    const size = (lastLba - firstLba + 1) * table.sectorSize;
+    partitions.push({
+      number,
+      firstLba,
+      lastLba,
+      offset,
+      size,
+      type,
+      typeName: typeName ?? null,
+      guid,
+      name,
+      ...attributeReport(attributes),
+      filesystem: await filesystemReport(source, offset, size),
+    });
+  }
+  const { diskGuid, problems } = table;
+  return { type: "gpt", guid: diskGuid, sectorSize: table.sectorSize, partitions, problems };
+}
+
+async function mbrReport(source: ByteSource, options: InspectOptions): Promise<TableReport | undefined> {
+  const { sectorSize = 512 } = options;
+  const table = await readMbr(source, { sectorSize });
+  if (table === undefined) return undefined;
+  const partitions: PartitionReport[] = [];
+  for (const { number, bootable, type, typeName, firstLba, sectors } of table.partitions) {
+    const offset = firstLba * sectorSize;
+    const size = sectors * sectorSize;
+    partitions.push({
+      number,
+      firstLba,
+      lastLba: firstLba + sectors - 1,
+      offset,
+      size,
+      type: mbrTypeReport(type),
+      typeName: typeName ?? null,
+      guid: null,
+      name: null,
+      attributes: null,
+      bootable,
+      filesystem: await filesystemReport(source, offset, size),
+    });
+  }
+  const { signature, problems } = table;
+  return { type: "mbr", signature: signatureReport(signature), sectorSize, partitions, problems };
+}
+
+/** No table: the image is a filesystem, or nothing that is known. */
+async function bareReport(source: ByteSource): Promise<TableReport> {
+  const filesystem = await filesystemReport(source, 0, source.size);
+  const sectorSize = 512;
+  const partition: PartitionReport = {
+    number: 0,
+    firstLba: 0,
+    lastLba: Math.max(0, Math.ceil(source.size / sectorSize) - 1),
+    offset: 0,
+    size: source.size,
+    type: null,
+    typeName: null,
+    guid: null,
+    name: null,
+    attributes: null,
+    bootable: false,
+    filesystem,
+  };
+  return { type: "none", sectorSize, partitions: filesystem === null ? [] : [partition], problems: [] };
+}
+
+async function filesystemReport(
+  source: ByteSource,
+  offset: number,
+  size: number,
+): Promise<FilesystemReport | null> {
+  const end = Math.min(offset + size, source.size);
+  if (end <= offset) return null;
+  const window = sourceWindow(source, offset, end - offset);
+  return (await ext4Report(window)) ?? (await fatReport(window)) ?? null;
+}
+
+async function ext4Report(source: ByteSource): Promise<FilesystemReport | undefined> {
+  const volume = await openExt4(source);
+  if (volume === undefined) return undefined;
+  const { features, superblock, problems } = volume;
+  return {
+    type: features.includes("extent") ? "ext4" : features.includes("has_journal") ? "ext3" : "ext2",
+    label: volume.label,
+    uuid: volume.uuid,
+    size: volume.size,
+    free: volume.freeBlocks * volume.blockSize,
+    blockSize: volume.blockSize,
+    inodes: superblock.inodesCount,
+    freeInodes: superblock.freeInodesCount,
+    features,
+    problems,
+  };
+}
+
+async function fatReport(source: ByteSource): Promise<FilesystemReport | undefined> {
+  const volume = await readFat(source);
+  if (volume === undefined) return undefined;
+  return {
+    type: volume.type,
+    label: volume.label,
+    uuid: formatSerial(volume.serial),
+    size: volume.size,
+    free: volume.freeBytes,
+    blockSize: volume.sectorSize * volume.sectorsPerCluster,
+    problems: volume.problems,
+  };
+}

@@ -28,7 +28,7 @@ function isInstalled(program: string): boolean {
 }
 
 /** In CI a missing referee is a failure; on a user's machine it is a visible skip. */
-const REQUIRED = process.env["CI"] === "true";
+const REQUIRED = process.env.CI === "true";
 
 /** A `describe` for tests that external programs judge. */
 export function describeWith(programs: readonly string[], name: string, body: () => void): void {

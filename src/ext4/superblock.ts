@@ -58,7 +58,8 @@ export function encodeSuperblock(plan: Ext4Plan, group: number): Uint8Array {
     reservedGid: 0,
     firstInode: FIRST_INODE,
     inodeSize: INODE_SIZE,
-    blockGroup: group,
+    // The field is too narrow for the groups of a filesystem beyond 8 TiB; its low bits are what is kept.
+    blockGroup: group % 2 ** 16,
     ...WRITTEN_FEATURES,
     uuid: plan.uuid,
     label: utf8(plan.label),

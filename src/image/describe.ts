@@ -48,7 +48,7 @@ export interface Description {
   readonly format: string;
   readonly virtualSize: number;
   readonly layout: string;
-  readonly table: TableReport & { readonly partitions: readonly DescribedPartition[] };
+  readonly table: Omit<TableReport, "partitions"> & { readonly partitions: readonly DescribedPartition[] };
   /** Every range that is in use, ascending; what is between them is free and reads as zeros. */
   readonly ranges: readonly DescribedRange[];
   readonly warnings: readonly string[];

@@ -156,7 +156,7 @@ function planRoot(
     const inodes = least.inventory.lastInode + least.freeInodes;
     return { size: diskSize, root: planExt4(tree, { ...options, size: end - start, inodes }) };
   } catch (error) {
-    throw rootError(error, image, partition, tree);
+    throw rootError(error, image, partition, tree, options);
   }
 }
 
@@ -173,16 +173,25 @@ function nixpkgsSize(image: Image, tree: Tree, options: Ext4Options, warnings: s
   return needed;
 }
 
-/** A failure of the root filesystem, told in terms of the disk whose size the user gave. */
-function rootError(error: unknown, image: Image, partition: LayoutPartition, tree: Tree): unknown {
-  if (!(error instanceof DoesNotFitError) || image.size === undefined || error.partition !== undefined)
-    return error;
-  const { start, end } = restOf(image.layout, image.size);
-  const needed = diskSizeFor(image.layout, end - start + error.missingBytes);
+/** A root filesystem that does not fit, told in terms of the disk whose size the user gave. */
+function rootError(
+  error: unknown,
+  image: Image,
+  partition: LayoutPartition,
+  tree: Tree,
+  options: Ext4Options,
+): unknown {
+  if (!(error instanceof DoesNotFitError) || image.size === undefined) return error;
+  const least = planExt4(tree, options);
+  const needed = diskSizeFor(image.layout, least.size);
   const missing = needed - image.size;
+  const { files, directories, inodeTables } = least.usage;
+  const before = needed - least.size;
   return new DoesNotFitError(
-    `the tree does not fit: a disk of ${formatBytes(image.size)} is ${formatBytes(missing)} too small, ` +
-      `use at least ${formatBytes(needed)}; in partition ${partition.name} ${error.message}${largest(tree)}`,
+    `the tree does not fit: a disk of ${formatBytes(image.size)} is ${formatBytes(missing)} too small, use at least ` +
+      `${formatBytes(needed)}: partition ${partition.name} needs ${formatSize(least.size)} (files ${formatSize(files)}, ` +
+      `directories ${formatSize(directories)}, inodes ${formatSize(inodeTables)})` +
+      `${before > 0 ? `, what is around it ${formatSize(before)}` : ""}${largest(tree)}`,
     missing,
     { partition: partition.name, cause: error },
   );

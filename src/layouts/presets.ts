@@ -59,7 +59,10 @@ export function presetLayout(name: LayoutName, options: PresetOptions): Layout {
     start,
     end,
   });
-  const backupSectors = ESP_START / sectorSize - 1 - gptUsableRange({ sectorSize, sectors: ESP_START / sectorSize }).lastUsableLba;
+  const backupSectors =
+    ESP_START / sectorSize -
+    1 -
+    gptUsableRange({ sectorSize, sectors: ESP_START / sectorSize }).lastUsableLba;
   const gpt = (partitions: readonly LayoutPartition[]): Layout => ({
     name,
     table: "gpt",

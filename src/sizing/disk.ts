@@ -27,11 +27,11 @@ export function restOf(layout: Layout, diskSize: number): DiskRange {
   const { start, name } = layout.partitions.at(-1)!;
   const end = layout.table === "none" ? diskSize : roundDown(diskSize - layout.tail, GRAIN);
   if (end > start) return { start, end };
-  const needed = diskSizeFor(layout, GRAIN);
+  const missing = diskSizeFor(layout, 1) - diskSize;
   throw new DoesNotFitError(
     `the disk of ${formatBytes(diskSize)} ends before partition ${name} can start at ${formatBytes(start)}: ` +
-      `it needs at least ${formatBytes(needed)}, ${formatBytes(needed - diskSize)} more`,
-    needed - diskSize,
+      `${formatBytes(missing)} are missing`,
+    missing,
     { partition: name },
   );
 }

@@ -96,6 +96,8 @@ export function planText(description: Description): string {
   return lines.join("\n");
 }
 
+const LISTED_PATHS = 5;
+
 /** What takes the room in a filesystem. */
 export function usageText({ usage, size, largest }: DescribedFilesystem): string[] {
   const used = Object.entries(usage).filter(([, bytes]) => bytes > 0);
@@ -107,12 +109,13 @@ export function usageText({ usage, size, largest }: DescribedFilesystem): string
     what.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
   ]);
   const lines = columns(rows);
-  if (largest.length > 0) {
-    const biggest = largest.map(({ bytes }) => formatSize(bytes));
+  const listed = largest.slice(0, LISTED_PATHS);
+  if (listed.length > 0) {
+    const biggest = listed.map(({ bytes }) => formatSize(bytes));
     const room = Math.max(...biggest.map((text) => text.length), width);
     lines.push(
       "  largest:",
-      ...largest.map(({ path }, index) => `  ${biggest[index]!.padStart(room)}  ${shown(path)}`),
+      ...listed.map(({ path }, index) => `  ${biggest[index]!.padStart(room)}  ${shown(path)}`),
     );
   }
   return lines;

@@ -1,7 +1,8 @@
+export { smallestFat } from "./choose.ts";
 export type { FatFormat, FatType, Geometry, SectorSize } from "./geometry.ts";
 export type { VolumeLayout } from "./layout.ts";
 export { formatSerial } from "./names.ts";
-export { type FatOptions, type FatPlan, planFat, smallestFat } from "./plan.ts";
+export { type FatOptions, type FatPlan, planFat } from "./plan.ts";
 export { type FatEntry, FatVolume, readFat } from "./read.ts";
 export type { FatRegion } from "./regions.ts";
 export { writeFat } from "./write.ts";

@@ -1,3 +1,4 @@
+import { utf8 } from "../bytes/index.ts";
 import { LONGEST_UNITS, UNITS_PER_ENTRY } from "./structures.ts";
 
 // Names (FAT32 File System Specification 1.03, §7 "FAT Long Directory Entries", "Name Limits and Character
@@ -155,6 +156,11 @@ export function longNameEntries(units: number): number {
   return Math.ceil(units / UNITS_PER_ENTRY);
 }
 
+/** A label as it is stored. Only ASCII has an upper case here: "ß" must not become "SS" in silence. */
+export function upperCaseLabel(label: string): string {
+  return label.replace(/[a-z]/g, (letter) => letter.toUpperCase());
+}
+
 const LABEL_ILLEGAL = new Set('"*?.,;:/\\|+=<>[]');
 
 /** Why a text, in upper case already, cannot be the label of a volume; `undefined` when it can. */
@@ -170,6 +176,11 @@ export function labelProblem(label: string): string | undefined {
     }
   }
   return undefined;
+}
+
+/** The label as the boot sector and the root directory have it, or `undefined` when there is none. */
+export function labelBytes(label: string): Uint8Array | undefined {
+  return label === "" ? undefined : utf8(label.padEnd(SHORT_NAME_SIZE));
 }
 
 /** A serial number as Windows and blkid show it: `ABCD-1234`. */

@@ -3,6 +3,7 @@ import { type ByteSource, readExactly } from "../extents/index.ts";
 import { FAT32, type FatType } from "./geometry.ts";
 import { layoutOf, readLayout, type VolumeLayout } from "./layout.ts";
 import { type ListedEntry, type Listing, labelText, listDirectory, shown } from "./listing.ts";
+import { foldedName } from "./names.ts";
 import {
   ATTRIBUTE,
   BOOT_SECTOR_SIZE,
@@ -58,8 +59,9 @@ export async function readFat(source: ByteSource): Promise<FatVolume | undefined
 export class FatVolume {
   readonly layout: VolumeLayout;
   readonly #source: ByteSource;
-  readonly #problems: string[] = [];
+  readonly #problems = new Set<string>();
   #freeClusters = 0;
+  #badClusters = 0;
   #label = "";
   /** The part of the table that was read last. */
   #table: { readonly start: number; readonly view: DataView } | undefined;
@@ -119,7 +121,7 @@ export class FatVolume {
 
   /** One line for each thing that is wrong, as far as the volume was read: a walk can find more. */
   get problems(): readonly string[] {
-    return this.#problems;
+    return [...this.#problems];
   }
 
   /** Reads the file allocation table and the label. {@link readFat} has done it. */
@@ -127,25 +129,25 @@ export class FatVolume {
     const { layout } = this;
     const { format, clusters, flags } = layout;
     if (this.size > this.#source.size) {
-      this.#problems.push(`the volume has ${this.size} bytes, but only ${this.#source.size} are there`);
+      this.#problems.add(`the volume has ${this.size} bytes, but only ${this.#source.size} are there`);
     }
     if (format === FAT32 && clusters < format.fewestClusters) {
-      this.#problems.push(
+      this.#problems.add(
         `FAT32 with ${clusters} clusters: firmware refuses fewer than ${format.fewestClusters}`,
       );
     }
     if (clusters > format.mostClusters) {
-      this.#problems.push(`${this.type} with ${clusters} clusters: there can be ${format.mostClusters}`);
+      this.#problems.add(`${this.type} with ${clusters} clusters: there can be ${format.mostClusters}`);
     }
-    if ((flags & 1) !== 0) this.#problems.push("the volume was not closed properly");
-    if ((flags & 2) !== 0) this.#problems.push("the volume is marked as having bad sectors");
+    if ((flags & 1) !== 0) this.#problems.add("the volume was not closed properly");
+    if ((flags & 2) !== 0) this.#problems.add("the volume is marked as having bad sectors");
     await this.#scanTable();
     if (format === FAT32) await this.#checkReserved();
     const root = await this.#listing(undefined);
     const ofBootSector = layout.label === undefined ? "" : labelText(layout.label);
     const stated = ofBootSector === "NO NAME" ? "" : ofBootSector;
     if (layout.label !== undefined && stated !== (root.label ?? "")) {
-      this.#problems.push(
+      this.#problems.add(
         `the label is "${shown(stated)}" in the boot sector and "${shown(root.label ?? "")}" in the root directory`,
       );
     }
@@ -168,7 +170,12 @@ export class FatVolume {
       const directory = next.entry;
       if (directory !== undefined) {
         yield directory;
-        if (directory.type !== "directory") continue;
+        if (directory.type !== "directory") {
+          if (directory.size === 0 && directory.firstCluster !== 0) {
+            this.#problems.add(`${shown(directory.path)}: it is empty, but has clusters of its own`);
+          }
+          continue;
+        }
         const { firstCluster, path } = directory;
         if (walked.has(firstCluster)) throw corrupt(`the directory ${shown(path)} is reached twice`);
         walked.add(firstCluster);
@@ -176,12 +183,62 @@ export class FatVolume {
       const listing = await this.#listing(directory);
       if (directory !== undefined) this.#checkDots(directory, next.parent, listing);
       const where = directory === undefined ? "" : `${directory.path}/`;
-      for (const problem of listing.problems) this.#problems.push(`${shown(where)}${problem}`);
+      for (const problem of listing.problems) this.#problems.add(`${shown(where)}${problem}`);
       const parent = directory?.firstCluster ?? 0;
       for (let index = listing.entries.length - 1; index >= 0; index--) {
         pending.push({ entry: entryOf(where, listing.entries[index]!), parent });
       }
     }
+  }
+
+  /**
+   * Walks the whole volume as an fsck does, without reading what is in files. Returns all that is wrong, one
+   * line each: what was found when the volume was opened, names that clash, chains that are too short or
+   * too long or that meet, and clusters that belong to nothing.
+   */
+  async check(): Promise<readonly string[]> {
+    const problems: string[] = [];
+    const owned = new Uint8Array(Math.ceil((this.layout.clusters + FIRST_CLUSTER) / 8));
+    const names = new Map<string, string>();
+    let reached = 0;
+    const reach = async (from: number, wanted: number | undefined, what: string): Promise<void> => {
+      let isShared = false;
+      for await (const { first, count } of this.#runs(from, wanted, what)) {
+        for (let cluster = first; cluster < first + count; cluster++) {
+          const bit = 1 << (cluster % 8);
+          if ((owned[cluster >> 3]! & bit) !== 0) isShared = true;
+          else reached++;
+          owned[cluster >> 3]! |= bit;
+        }
+        // To go on would be to go around, if the chain meets itself.
+        if (isShared) break;
+      }
+      if (isShared) problems.push(`${shown(what)}: it shares clusters with another file or directory`);
+    };
+    try {
+      if (this.layout.format === FAT32) await reach(this.layout.rootCluster, undefined, "the root directory");
+      for await (const { path, shortName, type, size, firstCluster } of this.entries()) {
+        const parent = path.slice(0, path.lastIndexOf("/") + 1);
+        const folded = [path.slice(parent.length), shortName].map((name) => parent + foldedName(name));
+        for (const name of new Set(folded)) {
+          const other = names.get(name);
+          if (other === undefined) names.set(name, path);
+          else problems.push(`${shown(path)}: its name is that of ${shown(other)}, as case does not count`);
+        }
+        await reach(
+          firstCluster,
+          type === "directory" ? undefined : Math.ceil(size / this.clusterSize),
+          path,
+        );
+      }
+      const lost = this.#tableEntries - FIRST_CLUSTER - this.#freeClusters - reached - this.#badClusters;
+      if (lost > 0) problems.push(`${lost} clusters are in use, but belong to nothing`);
+    } catch (error) {
+      // What is damaged so much that the walk cannot go on is one more finding.
+      if (!(error instanceof DiskwrightError) || error.code !== "CORRUPT") throw error;
+      problems.push(error.message);
+    }
+    return [...this.#problems, ...problems];
   }
 
   /** The bytes of a file. It has to fit into memory. */
@@ -245,7 +302,7 @@ export class FatVolume {
     const { format, fats, activeFat, isMirrored } = layout;
     const entries = this.#tableEntries;
     if (entries < layout.clusters + FIRST_CLUSTER) {
-      this.#problems.push(`the file allocation table has ${entries} entries for ${layout.clusters} clusters`);
+      this.#problems.add(`the file allocation table has ${entries} entries for ${layout.clusters} clusters`);
     }
     const differing = new Set<number>();
     for (let start = 0; start < entries; start += ENTRIES_PER_READ) {
@@ -253,7 +310,9 @@ export class FatVolume {
       const bytes = await this.#readTable(activeFat, start, count);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       for (let index = start === 0 ? FIRST_CLUSTER : 0; index < count; index++) {
-        if (decodeEntry(format.bits, view, index) === 0) this.#freeClusters++;
+        const entry = decodeEntry(format.bits, view, index);
+        if (entry === 0) this.#freeClusters++;
+        else if (entry === format.endOfChain - 8) this.#badClusters++;
       }
       if (start === 0) this.#checkFlags(view);
       if (!isMirrored) continue;
@@ -265,7 +324,7 @@ export class FatVolume {
       }
     }
     for (const copy of differing) {
-      this.#problems.push(`copy ${copy + 1} of the file allocation table differs from the first`);
+      this.#problems.add(`copy ${copy + 1} of the file allocation table differs from the first`);
     }
   }
 
@@ -275,9 +334,9 @@ export class FatVolume {
     if (bits === 12) return;
     const entry = decodeEntry(bits, view, 1);
     const clean = bits === 32 ? 0x08000000 : 0x8000;
-    if ((entry & clean) === 0) this.#problems.push("the file allocation table says: not closed properly");
+    if ((entry & clean) === 0) this.#problems.add("the file allocation table says: not closed properly");
     if ((entry & (clean >> 1)) === 0)
-      this.#problems.push("the file allocation table says: disk errors were met");
+      this.#problems.add("the file allocation table says: disk errors were met");
   }
 
   /** The information sector and the backup of the boot sector, which only FAT32 has. */
@@ -292,9 +351,9 @@ export class FatVolume {
       );
       const { leadSignature, structureSignature, freeClusters } = informationSector.fromBytes(bytes);
       if (leadSignature !== LEAD_SIGNATURE || structureSignature !== STRUCTURE_SIGNATURE) {
-        this.#problems.push("the information sector has no signature");
+        this.#problems.add("the information sector has no signature");
       } else if (freeClusters !== UNKNOWN && freeClusters !== this.#freeClusters) {
-        this.#problems.push(
+        this.#problems.add(
           `the information sector says that ${freeClusters} clusters are free, they are ${this.#freeClusters}`,
         );
       }
@@ -306,15 +365,14 @@ export class FatVolume {
       const isSame = backup.every((byte, index) => byte === primary[index]);
       if (!isSame) {
         const kind = layoutOf(backup) === undefined ? "is not a boot sector" : "differs from the first";
-        this.#problems.push(`${what} ${kind}`);
+        this.#problems.add(`${what} ${kind}`);
       }
     }
   }
 
   #checkDots({ path, firstCluster }: FatEntry, parent: number, { dot, dotDot }: Listing): void {
-    if (dot !== firstCluster)
-      this.#problems.push(`${shown(path)}: "." does not lead to the directory itself`);
-    if (dotDot !== parent) this.#problems.push(`${shown(path)}: ".." does not lead to its parent`);
+    if (dot !== firstCluster) this.#problems.add(`${shown(path)}: "." does not lead to the directory itself`);
+    if (dotDot !== parent) this.#problems.add(`${shown(path)}: ".." does not lead to its parent`);
   }
 
   /** What a directory holds; without an entry, the root. */
@@ -356,6 +414,9 @@ export class FatVolume {
   ): AsyncGenerator<{ readonly first: number; readonly count: number }> {
     const limit = wanted ?? Math.floor(LARGEST_DIRECTORY / this.clusterSize) + 1;
     if (limit === 0) return;
+    if (wanted !== undefined && wanted > this.clusters) {
+      throw corrupt(`${shown(what)}: its size needs ${wanted} clusters, the volume has ${this.clusters}`);
+    }
     const { format } = this.layout;
     const end = this.#tableEntries;
     let first = from;
@@ -371,12 +432,12 @@ export class FatVolume {
         first = cluster;
         count = 1;
       }
-      const next = await this.#entryOf(cluster);
+      const next = this.#knownEntry(cluster) ?? (await this.#entryOf(cluster));
       // The highest eight values mark the end of a chain, the one below them a bad cluster (§4).
       const isLast = next >= format.endOfChain - 7;
       if (done === limit) {
         if (!isLast && wanted !== undefined) {
-          this.#problems.push(`${shown(what)}: it has more clusters than its size needs`);
+          this.#problems.add(`${shown(what)}: it has more clusters than its size needs`);
         }
         break;
       }
@@ -391,16 +452,22 @@ export class FatVolume {
     yield { first, count };
   }
 
-  /** The entry of a cluster in the table. */
+  /** The entry of a cluster, when it is in the part of the table that was read last: a promise costs more. */
+  #knownEntry(cluster: number): number | undefined {
+    const table = this.#table;
+    if (table === undefined || cluster < table.start || cluster >= table.start + ENTRIES_PER_READ)
+      return undefined;
+    return decodeEntry(this.layout.format.bits, table.view, cluster - table.start);
+  }
+
   async #entryOf(cluster: number): Promise<number> {
     const { activeFat, format } = this.layout;
     const start = cluster - (cluster % ENTRIES_PER_READ);
-    if (this.#table?.start !== start) {
-      const count = Math.min(ENTRIES_PER_READ, this.#tableEntries - start);
-      const bytes = await this.#readTable(activeFat, start, count);
-      this.#table = { start, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
-    }
-    return decodeEntry(format.bits, this.#table!.view, cluster - start);
+    const count = Math.min(ENTRIES_PER_READ, this.#tableEntries - start);
+    const bytes = await this.#readTable(activeFat, start, count);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#table = { start, view };
+    return decodeEntry(format.bits, view, cluster - start);
   }
 
   /** Memory is not taken for a size that the volume cannot have. */

@@ -3,7 +3,8 @@ import { bootSector, informationBytes, thirdBootSector } from "./boot-sector.ts"
 import { directoryChunks } from "./directory.ts";
 import { BACKUP_SECTOR, FAT32, FATS, INFORMATION_SECTOR } from "./geometry.ts";
 import { allocations } from "./inventory.ts";
-import { type FatPlan, labelBytes } from "./plan.ts";
+import { labelBytes } from "./names.ts";
+import type { FatPlan } from "./plan.ts";
 import { clusterStart } from "./regions.ts";
 import { tableChunks } from "./table.ts";
 

@@ -1,7 +1,6 @@
 import { NIL_GUID, parseGuid, printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
-import type { Findings } from "../mbr/findings.ts";
-import { overlaps } from "../mbr/overlap.ts";
+import { type Findings, overlaps } from "../tables/index.ts";
 import { attributesProblem } from "./attributes.ts";
 import { nameProblem } from "./name.ts";
 import type { GptPartitionSpec, PlannedGptPartition } from "./plan.ts";

@@ -1,4 +1,3 @@
-export type { SectorSize } from "../mbr/index.ts";
 export { PARTITION_ATTRIBUTES } from "./attributes.ts";
 export {
   type GptCopy,

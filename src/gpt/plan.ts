@@ -1,5 +1,6 @@
 import { formatBytes } from "../bytes/index.ts";
 import { DoesNotFitError } from "../errors.ts";
+import { BOOT_CODE_SIZE } from "../mbr/index.ts";
 import {
   checkBootCode,
   checkDisk,
@@ -9,8 +10,7 @@ import {
   numberPartitions,
   type SectorSize,
   throwFindings,
-} from "../mbr/findings.ts";
-import { BOOT_CODE_SIZE } from "../mbr/structures.ts";
+} from "../tables/index.ts";
 import { checkGuid, checkOverlaps, checkPartition, checkRange, checkUniqueGuids, isSector } from "./check.ts";
 import { ENTRY_LIMIT, entryArraySectors } from "./structures.ts";
 

@@ -1,9 +1,8 @@
 import { NIL_GUID } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { ByteSource } from "../extents/index.ts";
-import type { SectorSize } from "../mbr/findings.ts";
 import { protectiveMbrProblems } from "../mbr/index.ts";
-import { overlaps } from "../mbr/overlap.ts";
+import { overlaps, type SectorSize } from "../tables/index.ts";
 import { attributesProblem } from "./attributes.ts";
 import { type FoundCopy, readCopy, type SectoredDisk, type VerifiedCopy } from "./copy.ts";
 import { hasLoneSurrogate, nameFromUnits } from "./name.ts";

@@ -1,5 +1,5 @@
 import { featureNames, WRITTEN_FEATURES } from "../ext4/index.ts";
-import { formatSerial } from "../fat32/index.ts";
+import { type FatPlan, formatSerial } from "../fat32/index.ts";
 import { partitionTypeGuid, partitionTypeName } from "../gpt/index.ts";
 import {
   attributeReport,
@@ -135,7 +135,7 @@ export function describeFilesystem(filesystem: FilesystemPlan): DescribedFilesys
     free: plan.freeBytes,
     blockSize: plan.sectorSize * plan.sectorsPerCluster,
     problems: [],
-    usage: fatUsage(plan.regions(), plan.size, plan.freeBytes),
+    usage: fatUsage(plan),
     entries,
     largest,
   };
@@ -145,19 +145,23 @@ function treeOfPlan({ plan }: FilesystemPlan): Tree {
   return plan.tree;
 }
 
-function fatUsage(
-  regions: Iterable<{ what: string; length: number }>,
-  size: number,
-  free: number,
-): Record<string, number> {
-  const usage: Record<string, number> = {};
-  let used = 0;
-  for (const { what, length } of regions) {
-    usage[what] = (usage[what] ?? 0) + length;
-    used += length;
+/** What the regions of a FAT are for; the rest of what is not free is set aside by the format. */
+const FAT_USES: Readonly<Record<string, string>> = {
+  "file allocation table 1": "allocationTables",
+  "file allocation table 2": "allocationTables",
+  "root directory": "directories",
+  directory: "directories",
+  file: "files",
+};
+
+function fatUsage(plan: FatPlan): Record<string, number> {
+  const usage: Record<string, number> = { allocationTables: 0, directories: 0, files: 0 };
+  for (const { what, length } of plan.regions()) {
+    const use = FAT_USES[what];
+    if (use !== undefined) usage[use]! += length;
   }
-  const unused = size - used - free;
-  return { ...usage, ...(unused > 0 ? { unused } : {}), free };
+  const used = Object.values(usage).reduce((sum, bytes) => sum + bytes);
+  return { reserved: plan.size - plan.freeBytes - used, ...usage, free: plan.freeBytes };
 }
 
 function tableRanges({ table, image, size }: ImagePlan): DescribedRange[] {

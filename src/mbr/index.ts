@@ -1,5 +1,4 @@
 export { type Geometry, PARTED_FILE_GEOMETRY, STANDARD_GEOMETRY } from "./chs.ts";
-export type { SectorSize } from "./findings.ts";
 export {
   type MbrPartitionSpec,
   type MbrPlan,
@@ -10,5 +9,6 @@ export {
 } from "./plan.ts";
 export { type ProtectiveMbrOptions, protectiveMbr, protectiveMbrProblems } from "./protective.ts";
 export { type MbrPartition, type MbrTable, type ReadMbrOptions, readMbr } from "./read.ts";
+export { BOOT_CODE_SIZE } from "./structures.ts";
 export { isExtended, MBR_TYPES, type MbrTypeName, mbrTypeName } from "./types.ts";
 export { writeMbr } from "./write.ts";

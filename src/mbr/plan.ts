@@ -1,15 +1,15 @@
-import { type Geometry, geometryProblem, STANDARD_GEOMETRY } from "./chs.ts";
-import { placeRecords } from "./extended.ts";
 import {
   checkBootCode,
   checkDisk,
   type Findings,
   noFindings,
   numberPartitions,
+  overlaps,
   type SectorSize,
   throwFindings,
-} from "./findings.ts";
-import { overlaps } from "./overlap.ts";
+} from "../tables/index.ts";
+import { type Geometry, geometryProblem, STANDARD_GEOMETRY } from "./chs.ts";
+import { placeRecords } from "./extended.ts";
 import { BOOT_CODE_SIZE, PRIMARY_ENTRIES } from "./structures.ts";
 import { formatType, isExtended, MBR_TYPES } from "./types.ts";
 

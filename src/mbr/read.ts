@@ -1,7 +1,6 @@
 import { type ByteSource, readExactly } from "../extents/index.ts";
+import { overlaps, type SectorSize } from "../tables/index.ts";
 import { isFilesystemBootSector } from "./boot-sector.ts";
-import type { SectorSize } from "./findings.ts";
-import { overlaps } from "./overlap.ts";
 import { FIRST_LOGICAL, LOGICAL_LIMIT } from "./plan.ts";
 import {
   ACTIVE,

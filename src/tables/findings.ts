@@ -1,6 +1,6 @@
 import { throwProblems } from "../errors.ts";
 
-/** What is wrong with the specification of a partition table. Shared with the GPT. */
+/** What is wrong with the specification of a partition table. */
 export interface Findings {
   /** Values that mean nothing: a GUID that is none, a fraction of a sector. */
   readonly unusable: string[];

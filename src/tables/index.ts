@@ -1,0 +1,11 @@
+export {
+  checkBootCode,
+  checkDisk,
+  type Findings,
+  hasFindings,
+  noFindings,
+  numberPartitions,
+  type SectorSize,
+  throwFindings,
+} from "./findings.ts";
+export { overlaps, type SectorRange } from "./overlap.ts";

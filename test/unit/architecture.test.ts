@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative, sep } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const SOURCE = join(import.meta.dirname, "../../src");
+
+/** What each room may import from. A room that is not listed may import from nobody. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  bytes: [],
+  extents: ["bytes"],
+  tree: ["bytes", "extents"],
+  tables: [],
+  mbr: ["bytes", "extents", "tables"],
+  gpt: ["bytes", "extents", "tables", "mbr"],
+  ext4: ["bytes", "extents", "tree"],
+  fat32: ["bytes", "extents", "tree"],
+  formats: ["bytes", "extents"],
+  layouts: ["bytes", "gpt", "mbr"],
+  sizing: ["bytes", "tree", "layouts"],
+  inspect: ["bytes", "extents", "mbr", "gpt", "ext4", "fat32"],
+  image: [
+    "bytes",
+    "extents",
+    "tree",
+    "mbr",
+    "gpt",
+    "ext4",
+    "fat32",
+    "formats",
+    "layouts",
+    "sizing",
+    "inspect",
+  ],
+  node: ["bytes", "extents", "tree"],
+  cli: ["bytes", "extents", "tree", "ext4", "fat32", "formats", "layouts", "image", "inspect", "node"],
+};
+
+/** The only rooms that may know the system they run on. */
+const SYSTEM_ROOMS = new Set(["node", "vm", "cli"]);
+
+const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).filter((file) =>
+  file.endsWith(".ts"),
+);
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(SOURCE, file), "utf8");
+  return [
+    ...text.matchAll(/^(?:import|export)[^;]*? from "([^"]+)";/gms),
+    ...text.matchAll(/^import "([^"]+)";/gm),
+  ].map((match) => match[1]!);
+}
+
+function roomOf(file: string): string {
+  const [first, second] = file.split(sep);
+  return second === undefined ? "" : first!;
+}
+
+describe("the rooms of the house", () => {
+  it("are all listed", () => {
+    const rooms = new Set(files.map(roomOf).filter((room) => room !== ""));
+    expect([...rooms].sort()).toEqual(Object.keys(MAY_IMPORT).sort());
+  });
+
+  it.each(files)("%s imports downwards only", (file) => {
+    const room = roomOf(file);
+    for (const specifier of importsOf(file).filter((path) => path.startsWith("."))) {
+      const target = relative(SOURCE, normalize(join(SOURCE, dirname(file), specifier)));
+      const targetRoom = roomOf(target);
+      if (targetRoom === room || room === "" || target === "errors.ts") continue;
+      expect(MAY_IMPORT[room], `${file} imports ${specifier}`).toContain(targetRoom);
+    }
+  });
+
+  it.each(files.filter((file) => !SYSTEM_ROOMS.has(roomOf(file))))("%s knows no system", (file) => {
+    for (const specifier of importsOf(file)) expect(specifier).not.toMatch(/^node:/);
+  });
+
+  it.each(files)("%s enters other rooms by their door", (file) => {
+    for (const specifier of importsOf(file).filter((path) => path.startsWith("../"))) {
+      expect(specifier, file).toMatch(/^\.\.\/([a-z0-9]+\/index|errors)\.ts$/);
+    }
+  });
+});

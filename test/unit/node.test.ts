@@ -1,0 +1,159 @@
+import { spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { printable } from "../../src/bytes/index.ts";
+import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
+import type { Target } from "../../src/extents/index.ts";
+import { writeFormat } from "../../src/formats/index.ts";
+import { directory, FileReader, fileTarget } from "../../src/node/index.ts";
+import { makeHostTree } from "../support/host-tree.ts";
+import { scratchDirectory } from "../support/referee.ts";
+
+const scratch = scratchDirectory();
+const uuid = "5b6c7d8e-9fa0-41b2-83c4-d5e6f7081920";
+
+function place(name: string): string {
+  const path = join(scratch, name);
+  mkdirSync(path);
+  return path;
+}
+
+describe("directory", () => {
+  it("finds the same tree whatever order the host lists it in", async () => {
+    const [forwards, backwards] = [join(scratch, "forwards"), join(scratch, "backwards")];
+    await makeHostTree(forwards);
+    await makeHostTree(backwards, (items) => [...items].reverse());
+    const [a, b] = [await directory(forwards), await directory(backwards)];
+    const rows = (tree: typeof a): unknown[] =>
+      [...tree.entries()].map((entry) => ({ ...entry, content: undefined }));
+    expect(rows(b)).toEqual(rows(a));
+    expect(a.linkCount(a.find("/links/again")!)).toBe(3);
+    expect(a.data(a.find("/sparse")!)).toEqual([
+      { offset: 0, length: 4096 },
+      { offset: 20 << 20, length: 4096 },
+    ]);
+    expect(a.data(a.find("/three mebibytes")!)).toBeUndefined();
+  });
+
+  it("reaches what lies deeper than a path can say", async () => {
+    const top = place("deep");
+    // A path of this length cannot be given to the system: it is made step by step.
+    const script = `process.chdir(process.argv[1]);
+      const fs = require("node:fs"), name = "d".repeat(250);
+      for (let depth = 0; depth < 30; depth++) { fs.mkdirSync(name); process.chdir(name); }
+      fs.writeFileSync("file", "deep\\n");`;
+    expect(spawnSync(process.execPath, ["-e", script, top]).status).toBe(0);
+    const tree = await directory(top);
+    expect(tree.length).toBe(32);
+    expect(printable(tree.path(31)).endsWith("/file")).toBe(true);
+    const plan = planExt4(tree, { uuid });
+    await writeFormat("raw", writeExt4(plan), plan.size, fileTarget(join(scratch, "deep.img")), {
+      reader: new FileReader(),
+    });
+    expect(readFileSync(join(scratch, "deep.img")).includes("deep\n")).toBe(true);
+  });
+
+  it("leaves out what is excluded, with all below it", async () => {
+    const top = place("excluding");
+    mkdirSync(join(top, "cache/deep"), { recursive: true });
+    writeFileSync(join(top, "kept"), "");
+    const tree = await directory(top, { exclude: (path) => path === "/cache" });
+    expect(tree.length).toBe(2);
+  });
+
+  it.each([
+    ["nothing", "nowhere", /no such file/],
+    ["a file", "a file", /not a directory/],
+  ])("refuses %s", async (_, name, message) => {
+    writeFileSync(join(scratch, "a file"), "");
+    await expect(directory(join(scratch, name))).rejects.toThrow(message);
+  });
+});
+
+describe("a file that changes between scan and write", () => {
+  const change: [string, (path: string) => void, RegExp][] = [
+    ["grows", (path) => appendFileSync(path, "more"), /it had 7 bytes and has 11 bytes/],
+    ["shrinks", (path) => truncateSync(path, 3), /it had 7 bytes and has 3 bytes/],
+    ["is touched", (path) => utimesSync(path, 1, 1), /modified or replaced/],
+    ["vanishes", (path) => rmSync(path), /no such file/],
+    [
+      "is replaced",
+      (path) => {
+        writeFileSync(`${path}.new`, "another");
+        rmSync(path);
+        writeFileSync(path, "another");
+      },
+      /modified or replaced/,
+    ],
+    [
+      "becomes a symlink",
+      (path) => {
+        rmSync(path);
+        symlinkSync("/etc/passwd", path);
+      },
+      /symbolic link/,
+    ],
+  ];
+
+  it.each(change)("%s: the write fails, names it, and leaves no output", async (name, act, message) => {
+    const top = place(`changing ${name}`);
+    const path = join(top, "file");
+    writeFileSync(path, "content");
+    const plan = planExt4(await directory(top), { uuid });
+    act(path);
+    const output = join(scratch, "changed.img");
+    await expect(
+      writeFormat("raw", writeExt4(plan), plan.size, fileTarget(output), { reader: new FileReader() }),
+    ).rejects.toThrow(message);
+    expect(existsSync(output)).toBe(false);
+    expect(readdirSync(scratch).filter((entry) => entry.endsWith(".partial"))).toEqual([]);
+  });
+});
+
+describe("fileTarget", () => {
+  async function send(target: Target, fail = false): Promise<void> {
+    await target.begin(10_000);
+    await target.write(5000, Uint8Array.of(1, 2, 3));
+    await (fail ? target.abort() : target.commit());
+  }
+
+  it("replaces an older file only when it is complete", async () => {
+    const path = join(scratch, "target.img");
+    writeFileSync(path, "old");
+    await send(fileTarget(path), true);
+    expect(readFileSync(path, "utf8")).toBe("old");
+    await send(fileTarget(path));
+    expect(readFileSync(path)).toHaveLength(10_000);
+    expect([...readFileSync(path).subarray(5000, 5003)]).toEqual([1, 2, 3]);
+  });
+
+  it("keeps a link, and replaces what it points to", async () => {
+    const top = place("linked target");
+    writeFileSync(join(top, "real.img"), "old");
+    symlinkSync("real.img", join(top, "link.img"));
+    await send(fileTarget(join(top, "link.img")));
+    expect(readFileSync(join(top, "real.img"))).toHaveLength(10_000);
+    expect(readdirSync(top).sort()).toEqual(["link.img", "real.img"]);
+  });
+
+  it.each([
+    ["a directory", ".", /is a directory/],
+    ["a directory that is not there", "nowhere/x.img", /no such file/],
+    ["a device, unless forced", "/dev/null", /use --force/],
+  ])("refuses %s", async (_, name, message) => {
+    const path = name.startsWith("/") ? name : join(scratch, name);
+    await expect((async () => send(fileTarget(path)))()).rejects.toThrow(message);
+  });
+});

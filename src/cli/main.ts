@@ -1,10 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { addImageCommands } from "./build.ts";
+import { addCommands } from "./commands.ts";
 import { EXIT, report } from "./exit.ts";
-import { addInspectCommand } from "./inspect.ts";
-import { addFilesystemCommands } from "./mkfs.ts";
 
 /** The whole command line; commands stop when the signal asks them to. */
 function commandLine(signal: AbortSignal): Command {
@@ -19,9 +17,7 @@ function commandLine(signal: AbortSignal): Command {
     .showHelpAfterError("(add --help for the options)")
     .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong use, 3 does not fit.");
   program.exitOverride();
-  addImageCommands(program, signal);
-  addFilesystemCommands(program, signal);
-  addInspectCommand(program);
+  addCommands(program, signal);
   return program;
 }
 

@@ -1,65 +1,44 @@
-import type { Command } from "commander";
 import { formatSize, identity, parseSize } from "../bytes/index.ts";
-import { type BlockSize, planExt4 } from "../ext4/index.ts";
-import { type FatOptions, planFat } from "../fat32/index.ts";
-import { chooseFormat } from "../formats/index.ts";
-import { describeFilesystem, type FilesystemPlan, writeFilesystem } from "../image/index.ts";
+import type { BlockSize } from "../ext4/index.ts";
+import type { Extent } from "../extents/index.ts";
+import type { FatOptions as FatPlanOptions } from "../fat32/index.ts";
+import { chooseFormat, writeFormat } from "../formats/index.ts";
+import type { FilesystemPlan } from "../image/index.ts";
 import type { Tree } from "../tree/index.ts";
-import { printJson } from "./build.ts";
 import { UsageError } from "./exit.ts";
-import { addExt4Options, addFatOptions, addOutputOptions, type Owner, sourceDateEpoch } from "./options.ts";
-import { outputTarget } from "./output.ts";
+import { type OutputOptions, type SourceOptions, sourceDateEpoch } from "./options.ts";
+import { outputTarget, printJson } from "./output.ts";
 import { readSource } from "./source.ts";
 import { progressLine, talk } from "./talk.ts";
 
-interface FilesystemOptions {
-  readonly output: string;
-  readonly force?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
+interface FilesystemOptions extends SourceOptions, OutputOptions {
   readonly size?: string;
   readonly additionalSpace?: string;
   readonly label?: string;
-  readonly seed?: string;
-  readonly time?: number;
-  readonly owner?: Owner;
-  readonly exclude?: readonly string[];
 }
 
-interface Ext4CommandOptions extends FilesystemOptions {
+/** What the options of `mkfs ext4` hold. */
+export interface Ext4Options extends FilesystemOptions {
   readonly uuid?: string;
   readonly blockSize?: number;
   readonly inodes?: number;
   readonly reserved?: number;
 }
 
-interface FatCommandOptions extends FilesystemOptions {
+/** What the options of `mkfs fat` hold. */
+export interface FatOptions extends FilesystemOptions {
   readonly bits?: "12" | "16" | "32" | "auto";
   readonly sectorSize?: string;
   readonly serial?: number;
   readonly skipUnsupported?: boolean;
 }
 
-/** `diskwright mkfs ext4` and `diskwright mkfs fat`. */
-export function addFilesystemCommands(program: Command, signal: AbortSignal): void {
-  const mkfs = program
-    .command("mkfs")
-    .summary("make one filesystem, with no partition table")
-    .description("Makes one filesystem of a directory, with no partition table around it.");
-  addOutputOptions(
-    addExt4Options(mkfs.command("ext4").summary("make an ext4 filesystem").argument("<directory>")),
-  )
-    .description("Makes an ext4 filesystem of a directory, by default the smallest that holds it.")
-    .action((path: string, options: Ext4CommandOptions) =>
-      run(path, options, signal, (tree) => ext4(tree, options)),
-    );
-  addOutputOptions(
-    addFatOptions(mkfs.command("fat").summary("make a FAT filesystem").argument("<directory>")),
-  )
-    .description("Makes a FAT filesystem of a directory, FAT32 unless --bits says otherwise.")
-    .action((path: string, options: FatCommandOptions) =>
-      run(path, options, signal, (tree) => fat(tree, options)),
-    );
+/** A filesystem that is planned, and the bytes that it will have. */
+interface Planned {
+  readonly filesystem: FilesystemPlan;
+  readonly extents: Iterable<Extent>;
+  readonly freeBytes: number;
+  readonly warnings: readonly string[];
 }
 
 const DEFAULT_SEED = "diskwright";
@@ -71,57 +50,69 @@ function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: numbe
   };
 }
 
-function ext4(tree: Tree, options: Ext4CommandOptions): FilesystemPlan {
-  const { label, inodes, time = sourceDateEpoch() } = options;
-  const plan = planExt4(tree, {
-    ...sizesOf(options),
-    uuid: options.uuid ?? identity(options.seed ?? DEFAULT_SEED).uuid("filesystem"),
-    label,
-    inodes,
-    time,
-    blockSize: options.blockSize as BlockSize | undefined,
-    reservedPercent: options.reserved,
+/** `diskwright mkfs ext4` */
+export async function runExt4(path: string, options: Ext4Options, signal: AbortSignal): Promise<void> {
+  const { planExt4, writeExt4 } = await import("../ext4/index.ts");
+  await run(path, options, signal, (tree) => {
+    const { label, inodes, time = sourceDateEpoch() } = options;
+    const plan = planExt4(tree, {
+      ...sizesOf(options),
+      uuid: options.uuid ?? identity(options.seed ?? DEFAULT_SEED).uuid("filesystem"),
+      label,
+      inodes,
+      time,
+      blockSize: options.blockSize as BlockSize | undefined,
+      reservedPercent: options.reserved,
+    });
+    const { usage, warnings } = plan;
+    return { filesystem: { type: "ext4", plan }, extents: writeExt4(plan), freeBytes: usage.free, warnings };
   });
-  return { type: "ext4", plan };
 }
 
-function fat(tree: Tree, options: FatCommandOptions): FilesystemPlan {
-  const { label, bits = "32", sectorSize = "512", time = sourceDateEpoch() } = options;
-  const plan = planFat(tree, {
-    ...sizesOf(options),
-    serial: options.serial ?? identity(options.seed ?? DEFAULT_SEED).serial("filesystem"),
-    label,
-    time,
-    bits: (bits === "auto" ? bits : Number(bits)) as FatOptions["bits"],
-    sectorSize: Number(sectorSize) as FatOptions["sectorSize"],
-    unsupported: options.skipUnsupported ? "skip" : "error",
+/** `diskwright mkfs fat` */
+export async function runFat(path: string, options: FatOptions, signal: AbortSignal): Promise<void> {
+  const { planFat, writeFat } = await import("../fat32/index.ts");
+  await run(path, options, signal, (tree) => {
+    const { label, bits = "32", sectorSize = "512", time = sourceDateEpoch() } = options;
+    const plan = planFat(tree, {
+      ...sizesOf(options),
+      serial: options.serial ?? identity(options.seed ?? DEFAULT_SEED).serial("filesystem"),
+      label,
+      time,
+      bits: (bits === "auto" ? bits : Number(bits)) as FatPlanOptions["bits"],
+      sectorSize: Number(sectorSize) as FatPlanOptions["sectorSize"],
+      unsupported: options.skipUnsupported ? "skip" : "error",
+    });
+    const { freeBytes, skipped } = plan;
+    const warnings = [...plan.warnings, ...skipped.map((left) => `left out ${left}`)];
+    return { filesystem: { type: "fat", plan }, extents: writeFat(plan), freeBytes, warnings };
   });
-  return { type: "fat", plan };
 }
 
 async function run(
   path: string,
   options: FilesystemOptions,
   signal: AbortSignal,
-  planned: (tree: Tree) => FilesystemPlan,
+  planned: (tree: Tree) => Planned,
 ): Promise<void> {
   const { output, json = false, quiet = false, force = false, exclude, owner } = options;
   if (output === "-" && json) throw new UsageError("--json and the image cannot both go to standard output");
   const voice = talk(quiet);
   const format = chooseFormat(undefined, output);
   const tree = await readSource({ path, exclude, owner, output }, voice, signal);
-  const filesystem = planned(tree);
-  for (const warning of filesystem.plan.warnings) voice.warn(warning);
-  if (filesystem.type === "fat") for (const left of filesystem.plan.skipped) voice.warn(`left out ${left}`);
-  await writeFilesystem(filesystem, tree, outputTarget(output, force), {
-    format,
+  const { filesystem, extents, freeBytes, warnings } = planned(tree);
+  for (const warning of warnings) voice.warn(warning);
+  const { size } = filesystem.plan;
+  const total = Math.max(1, size - freeBytes);
+  await writeFormat(format, extents, size, outputTarget(output, force), {
     signal,
-    onProgress: ({ done, total }) => voice.progress(progressLine(done, total)),
+    reader: tree.origins.find(({ reader }) => reader !== undefined)?.reader,
+    onProgress: (written) => voice.progress(progressLine(Math.min(written, total), total)),
   });
-  const described = describeFilesystem(filesystem);
+  const type = filesystem.type === "fat" ? filesystem.plan.type : filesystem.type;
   const target = output === "-" ? "standard output" : output;
-  voice.say(
-    `wrote ${target}: ${described.type}, ${formatSize(described.size)}, ${formatSize(described.free)} free`,
-  );
-  if (json) printJson(described);
+  voice.say(`wrote ${target}: ${type}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
+  if (!json) return;
+  const { describeFilesystem } = await import("../image/index.ts");
+  printJson(describeFilesystem(filesystem));
 }

@@ -1,21 +1,32 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import picomatch from "picomatch";
-import { LAYOUT_NAMES } from "../layouts/index.ts";
+import type { LayoutName } from "../layouts/index.ts";
 
-/** What the options of `build` and `plan` hold once commander has read them. */
-export interface ImageOptions {
+/** The options that decide what goes in, once commander has read them. */
+export interface SourceOptions {
+  readonly owner?: Owner;
+  readonly exclude?: readonly string[];
+  readonly time?: number;
+  readonly seed?: string;
+}
+
+/** Where the image goes, and what is said of it. */
+export interface OutputOptions {
+  readonly output: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** What `build` and `plan` have in common. */
+export interface ImageOptions extends SourceOptions {
   readonly root: string;
-  readonly layout?: (typeof LAYOUT_NAMES)[number];
+  readonly layout?: LayoutName;
   readonly size?: string;
   readonly additionalSpace?: string;
   readonly bootSize?: string;
   readonly label?: string;
-  readonly seed?: string;
-  readonly time?: number;
   readonly sectorSize?: number;
   readonly reserved?: number;
-  readonly owner?: Owner;
-  readonly exclude?: readonly string[];
   readonly diskGuid?: string;
   readonly diskSignature?: number;
   readonly rootGuid?: string;
@@ -91,21 +102,6 @@ function collect(text: string, before: readonly string[] | undefined): readonly 
   return [...(before ?? []), text];
 }
 
-/** What to leave out: a pattern without a slash is for names anywhere, one with a slash starts at the root. */
-export function excluder(patterns: readonly string[] | undefined): ((path: string) => boolean) | undefined {
-  if (patterns === undefined || patterns.length === 0) return undefined;
-  const matchers = patterns.map((pattern) => {
-    const trimmed = pattern.replace(/\/+$/, "");
-    if (!trimmed.includes("/")) {
-      const isMatch = picomatch(trimmed, { dot: true });
-      return (path: string): boolean => isMatch(path.slice(path.lastIndexOf("/") + 1));
-    }
-    const isMatch = picomatch(trimmed.replace(/^\/*/, ""), { dot: true });
-    return (path: string): boolean => isMatch(path.slice(1));
-  });
-  return (path) => matchers.some((isMatch) => isMatch(path));
-}
-
 /** The options that decide what goes in, for every command that reads a directory. */
 export function addSourceOptions(command: Command): Command {
   return command
@@ -123,7 +119,7 @@ export function addSourceOptions(command: Command): Command {
 export function addImageOptions(command: Command): Command {
   command
     .requiredOption("--root <directory>", "the tree that goes into the image")
-    .addOption(new Option("--layout <name>", "how the disk is divided (default: efi)").choices(LAYOUT_NAMES))
+    .option("--layout <name>", "how the disk is divided, see below (default: efi)")
     .option(
       "--size <size>",
       'size of the disk, or "auto": as small as the tree and the additional space allow',

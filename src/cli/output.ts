@@ -16,3 +16,8 @@ function writeToStandardOutput(bytes: Uint8Array): Promise<void> {
     });
   });
 }
+
+/** Writes a value as JSON to standard output. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { directory } from "../node/index.ts";
 import { ownedBy, type Tree } from "../tree/index.ts";
-import { excluder, type Owner } from "./options.ts";
+import type { Owner } from "./options.ts";
 import type { Talk } from "./talk.ts";
 
 /** Which directory to read, and how. */
@@ -16,11 +16,11 @@ export interface SourceRequest {
 
 /** Scans the directory that goes into an image. */
 export async function readSource(request: SourceRequest, talk: Talk, signal: AbortSignal): Promise<Tree> {
-  const matches = excluder(request.exclude);
+  const matches = await excluder(request.exclude);
   const own = outputInside(request.path, request.output);
   if (own !== undefined) talk.say(`left out ${request.output}: it is the output`);
   const tree = await directory(request.path, {
-    exclude: (path) => path === own || (matches?.(path) ?? false),
+    exclude: own === undefined ? matches : (path) => path === own || (matches?.(path) ?? false),
     signal,
     onProgress: (entries) => talk.progress(`scanning ${request.path}: ${entries} entries`),
   });
@@ -37,4 +37,19 @@ function outputInside(source: string, output: string | undefined): string | unde
     // What does not exist yet cannot be found by the scan, or is reported by it.
     return undefined;
   }
+}
+
+/** What to leave out: a pattern without a slash is for names anywhere, one with a slash starts at the root. */
+async function excluder(
+  patterns: readonly string[] | undefined,
+): Promise<((path: string) => boolean) | undefined> {
+  if (patterns === undefined) return undefined;
+  const { default: picomatch } = await import("picomatch");
+  const matchers = patterns.map((pattern) => {
+    const trimmed = pattern.replace(/\/+$/, "");
+    const isMatch = picomatch(trimmed.replace(/^\/+/, ""), { dot: true });
+    if (trimmed.includes("/")) return (path: string): boolean => isMatch(path.slice(1));
+    return (path: string): boolean => isMatch(path.slice(path.lastIndexOf("/") + 1));
+  });
+  return (path) => matchers.some((isMatch) => isMatch(path));
 }

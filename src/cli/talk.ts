@@ -4,6 +4,8 @@ import { formatSize } from "../bytes/index.ts";
 export interface Talk {
   /** A step that is under way, of which only the newest matters. */
   progress(text: string): void;
+  /** Takes the line of progress away. */
+  end(): void;
   /** Something that stays to be read. */
   say(text: string): void;
   /** Something that should not be missed, even when quiet. */
@@ -30,6 +32,7 @@ export function talk(isQuiet: boolean): Talk {
       stream.write(`\r\x1b[K${text.slice(0, (stream.columns ?? 80) - 1)}`);
       shown = true;
     },
+    end: clear,
     say(text): void {
       clear();
       if (!isQuiet) stream.write(`${text}\n`);

@@ -8,4 +8,4 @@ export {
 } from "./describe.ts";
 export { type FilesystemPlan, type ImagePlan, type PartitionPlan, plan, type TablePlan } from "./plan.ts";
 export { type Image, type ImageSpec, image, type Size } from "./spec.ts";
-export { imageExtents, type Progress, type WriteOptions, write, writeFilesystem } from "./write.ts";
+export { imageExtents, type Progress, type WriteOptions, write } from "./write.ts";

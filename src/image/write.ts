@@ -36,32 +36,11 @@ export interface WriteOptions {
  *   `ABORTED` when the signal asked for it, and what the target throws.
  */
 export async function write(plan: ImagePlan, target: Target, options: WriteOptions = {}): Promise<void> {
-  await writeExtents(imageExtents(plan), plan.size, writtenBytes(plan), plan.image.root, target, options);
-}
-
-/** Writes one planned filesystem as an image of its own. */
-export async function writeFilesystem(
-  filesystem: FilesystemPlan,
-  tree: Tree,
-  target: Target,
-  options: WriteOptions = {},
-): Promise<void> {
-  const { size } = filesystem.plan;
-  await writeExtents(filesystemExtents(filesystem), size, filesystemBytes(filesystem), tree, target, options);
-}
-
-async function writeExtents(
-  extents: Iterable<Extent>,
-  size: number,
-  total: number,
-  tree: Tree,
-  target: Target,
-  options: WriteOptions,
-): Promise<void> {
   const { format = "raw", signal, onProgress } = options;
-  await writeFormat(format, extents, size, target, {
+  const total = writtenBytes(plan);
+  await writeFormat(format, imageExtents(plan), plan.size, target, {
     signal,
-    reader: readerOf(tree),
+    reader: readerOf(plan.image.root),
     onProgress: onProgress && ((written) => onProgress({ done: Math.min(written, total), total })),
   });
 }

@@ -110,7 +110,8 @@ class Scan {
           const child = joinPath(path, name);
           if (this.#isExcluded(child)) continue;
           this.#trying(child, () => {
-            const childRow = this.#add(row, name, child, joinPath(reachable, name));
+            const near = reachable === path ? child : joinPath(reachable, name);
+            const childRow = this.#add(row, name, child, near);
             if (childRow !== undefined) directories.push({ row: childRow, path: child });
           });
         }
@@ -136,14 +137,15 @@ class Scan {
       if (this.#mustAsk) accessSync(reachable, constants.R_OK);
       const data = maybeSparse(status) ? dataRanges(path, status) : undefined;
       const key = this.#origin.add(this.#builder.length, Number(status.size), stampOf(status));
-      const file = { ...attributes, size: Number(status.size), origin: 0, key };
-      row = this.#builder.add(parent, name, data === undefined ? file : { ...file, data });
+      attributes.size = Number(status.size);
+      attributes.key = key;
+      if (data !== undefined) attributes.data = data;
+      row = this.#builder.add(parent, name, attributes);
     } else if (status.isSymbolicLink()) {
-      const target = readlinkSync(reachable, { encoding: "buffer" });
-      row = this.#builder.add(parent, name, { ...attributes, target });
-    } else if (status.isCharacterDevice() || status.isBlockDevice()) {
-      row = this.#builder.add(parent, name, { ...attributes, device: deviceOf(status.rdev) });
+      attributes.target = readlinkSync(reachable, { encoding: "buffer" });
+      row = this.#builder.add(parent, name, attributes);
     } else {
+      if (status.isCharacterDevice() || status.isBlockDevice()) attributes.device = deviceOf(status.rdev);
       row = this.#builder.add(parent, name, attributes);
     }
     if (link !== undefined) this.#linked.set(link, row);
@@ -152,7 +154,8 @@ class Scan {
 
   #isExcluded(path: Buffer): boolean {
     const { exclude } = this.#options;
-    return exclude?.(`/${path.subarray(this.#root.length).toString().replace(/^\/+/, "")}`) ?? false;
+    if (exclude === undefined) return false;
+    return exclude(`/${path.subarray(this.#root.length).toString().replace(/^\/+/, "")}`);
   }
 
   /** Notes what the system refuses and goes on, so that everything is told at once. */
@@ -207,16 +210,20 @@ function doubled<Column extends Uint32Array | Float64Array>(column: Column): Col
   return larger;
 }
 
+type Writable<Value> = { -readonly [Name in keyof Value]: Value[Name] };
+
 const NANOSECONDS = 1_000_000_000n;
 
-function attributesOf(status: BigIntStats): RowAttributes {
-  const nanoseconds = ((status.mtimeNs % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
+function attributesOf(status: BigIntStats): Writable<RowAttributes> {
+  const { mtimeNs } = status;
+  // BigInt division rounds towards zero, times before 1970 towards the past.
+  const seconds = mtimeNs >= 0n ? mtimeNs / NANOSECONDS : (mtimeNs - NANOSECONDS + 1n) / NANOSECONDS;
   return {
     mode: Number(status.mode) & (fileMode.TYPE_MASK | fileMode.PERMISSION_MASK),
     uid: Number(status.uid),
     gid: Number(status.gid),
-    mtimeSeconds: Number((status.mtimeNs - nanoseconds) / NANOSECONDS),
-    mtimeNanoseconds: Number(nanoseconds),
+    mtimeSeconds: Number(seconds),
+    mtimeNanoseconds: Number(mtimeNs - seconds * NANOSECONDS),
   };
 }
 

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fdatasync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -37,14 +38,45 @@ export function fileTarget(path: string, options: FileTargetOptions = {}): Targe
   });
 }
 
+/** How much is written between two times that the system is asked to bring it to the disk. */
+const BYTES_BETWEEN_SYNCS = 16 * 1024 * 1024;
+
+/**
+ * Brings what is written to the disk while more is being written, so that little is left to wait for at the
+ * end. Failures are left to the last, synchronous one.
+ */
+class Syncing {
+  #unsynced = 0;
+  #running: Promise<void> | undefined;
+
+  wrote(descriptor: number, bytes: number): void {
+    this.#unsynced += bytes;
+    if (this.#unsynced < BYTES_BETWEEN_SYNCS || this.#running !== undefined) return;
+    this.#unsynced = 0;
+    this.#running = new Promise((resolve) => {
+      fdatasync(descriptor, () => {
+        this.#running = undefined;
+        resolve();
+      });
+    });
+  }
+
+  /** Waits for the one that is under way: its descriptor must not be closed before. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+}
+
 function replacingTarget(path: string, existing: Stats | undefined): Target {
   // A link stays a link: what it points to is replaced.
   const final = existing === undefined ? path : attempt(path, () => realpathSync(path));
   const pending = join(dirname(final), `.${basename(final).slice(0, 200)}.${process.pid}.partial`);
+  const syncing = new Syncing();
   let descriptor: number | undefined;
 
-  function drop(): void {
+  async function drop(): Promise<void> {
     if (descriptor === undefined) return;
+    await syncing.settled();
     closeSync(descriptor);
     descriptor = undefined;
     unlinkSync(pending);
@@ -59,8 +91,10 @@ function replacingTarget(path: string, existing: Stats | undefined): Target {
     },
     write(position, bytes): void {
       attempt(path, () => writeAll(descriptor!, bytes, position));
+      syncing.wrote(descriptor!, bytes.length);
     },
-    commit(): void {
+    async commit(): Promise<void> {
+      await syncing.settled();
       attempt(path, () => {
         fsyncSync(descriptor!);
         renameSync(pending, final);

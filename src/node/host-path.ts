@@ -5,10 +5,15 @@ const SLASH = 0x2f;
 /** Linux takes no path of 4096 bytes or more; a name may still be appended to what this lets through. */
 const LONGEST_PATH = 4095 - 256;
 
-/** A path of the host with a name appended, as bytes. */
+/** A path of the host with a name, or several joined by slashes, appended. Bytes all the way. */
 export function joinPath(directory: Uint8Array, name: Uint8Array): Buffer {
   const isSlashed = directory[directory.length - 1] === SLASH;
-  return Buffer.concat([directory, isSlashed ? Buffer.alloc(0) : Buffer.of(SLASH), name]);
+  const start = directory.length + (isSlashed ? 0 : 1);
+  const path = Buffer.allocUnsafe(start + name.length);
+  path.set(directory);
+  path[start - 1] = SLASH;
+  path.set(name, start);
+  return path;
 }
 
 /**

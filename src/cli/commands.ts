@@ -1,0 +1,85 @@
+import { type Command, Option } from "commander";
+import type { BuildOptions } from "./build.ts";
+import type { InspectOptions } from "./inspect.ts";
+import type { Ext4Options, FatOptions } from "./mkfs.ts";
+import {
+  addExt4Options,
+  addFatOptions,
+  addImageOptions,
+  addOutputOptions,
+  type ImageOptions,
+} from "./options.ts";
+
+// The commands and their help. What a command does is loaded when it is run: starting takes a good part of a
+// short run.
+
+/** Adds every command to the program. */
+export function addCommands(program: Command, signal: AbortSignal): void {
+  addOutputOptions(addImageOptions(program.command("build")))
+    .summary("make a disk image of a directory")
+    .description(
+      "Makes a disk image of a directory: partition table, filesystems, and every file in its place.",
+    )
+    .addHelpText("after", `${IMAGE_HELP}\n${BUILD_EXAMPLES}`)
+    .action(async (options: BuildOptions) => (await import("./build.ts")).runBuild(options, signal));
+
+  addImageOptions(program.command("plan"))
+    .summary("say what build would write, and why it has that size")
+    .description("Says what build would write: partitions, filesystems, what takes the room, where it lies.")
+    .option("--json", "as JSON, with every byte range")
+    .option("-q, --quiet", "no progress")
+    .addHelpText("after", IMAGE_HELP)
+    .action(async (options: ImageOptions) => (await import("./build.ts")).runPlan(options, signal));
+
+  const mkfs = program
+    .command("mkfs")
+    .summary("make one filesystem, with no partition table")
+    .description("Makes one filesystem of a directory, with no partition table around it.");
+  addOutputOptions(addExt4Options(mkfs.command("ext4").argument("<directory>")))
+    .summary("make an ext4 filesystem")
+    .description("Makes an ext4 filesystem of a directory, by default the smallest that holds it.")
+    .action(async (path: string, options: Ext4Options) =>
+      (await import("./mkfs.ts")).runExt4(path, options, signal),
+    );
+  addOutputOptions(addFatOptions(mkfs.command("fat").argument("<directory>")))
+    .summary("make a FAT filesystem")
+    .description("Makes a FAT filesystem of a directory, FAT32 unless --bits says otherwise.")
+    .action(async (path: string, options: FatOptions) =>
+      (await import("./mkfs.ts")).runFat(path, options, signal),
+    );
+
+  program
+    .command("inspect")
+    .summary("say what an image holds")
+    .description(
+      "Says what an image holds: partition table, partitions, filesystems, and what is wrong with them.",
+    )
+    .argument("<image>", "a disk image, or an image of one filesystem")
+    .addOption(
+      new Option(
+        "--sector-size <bytes>",
+        "bytes of a sector (default: found by where the table lies)",
+      ).choices(["512", "4096"]),
+    )
+    .option("--json", "as JSON")
+    .action(async (path: string, options: InspectOptions) =>
+      (await import("./inspect.ts")).runInspect(path, options),
+    );
+}
+
+const IMAGE_HELP = `
+Sizes are bytes, or numbers with K, M, G, T (powers of 1024) or KB, MB, GB, TB (powers of 1000).
+
+Layouts:
+  none         no partition table: one ext4 filesystem
+  legacy       MBR, the root partition from 1 MiB
+  legacy+gpt   GPT, a BIOS boot partition for GRUB, the root partition
+  efi          GPT, an EFI system partition at /boot, the root partition
+  efixbootldr  GPT, an EFI system partition at /efi, an XBOOTLDR partition at /boot, the root partition
+  hybrid       GPT, as efi, with a BIOS boot partition for GRUB`;
+
+const BUILD_EXAMPLES = `
+Examples:
+  diskwright build --root ./tree -o disk.img
+  diskwright build --root ./tree --layout legacy --size 4G --owner 0:0 -o disk.img
+  diskwright build --root ./tree --layout none --additional-space 0 -o - | gzip > root.ext4.gz`;

@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ["bench/*.bench.ts"],
     testTimeout: 3_600_000,
+    hookTimeout: 600_000,
     fileParallelism: false,
     reporters: ["dot"],
   },

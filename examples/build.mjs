@@ -38,7 +38,17 @@ try {
   writeFileSync(at("usr/share/primes.txt"), primes(6_000_000));
 
   const options = ["--owner", "0:0", "--time", "2026-01-01", "--seed", "example"];
-  const image = ["--root", staging, "--layout", "efi", "--boot-size", "64M", "--additional-space", "32M", ...options];
+  const image = [
+    "--root",
+    staging,
+    "--layout",
+    "efi",
+    "--boot-size",
+    "64M",
+    "--additional-space",
+    "32M",
+    ...options,
+  ];
   diskwright("plan", ...image);
   diskwright("build", ...image, "-o", "example.img");
   diskwright("inspect", "example.img");

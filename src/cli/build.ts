@@ -1,6 +1,7 @@
 import { formatSize } from "../bytes/index.ts";
 import { chooseFormat } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan, write } from "../image/index.ts";
+import { treeOf } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
 import { type ImageOptions, type OutputOptions, sourceDateEpoch } from "./options.ts";
 import { outputTarget, printJson } from "./output.ts";
@@ -18,17 +19,17 @@ async function planOf(
   signal: AbortSignal,
 ): Promise<ImagePlan> {
   const { root, exclude, owner, reserved, rootFsUuid, skipUnsupported, ...rest } = options;
+  const spec = {
+    ...rest,
+    time: options.time ?? sourceDateEpoch(),
+    reservedPercent: reserved,
+    rootFilesystemUuid: rootFsUuid,
+    unsupported: skipUnsupported ? "skip" : "error",
+  } as const;
+  // A wrong option is told at once, not after a long scan.
+  image({ ...spec, root: treeOf([]) });
   const tree = await readSource({ path: root, exclude, owner, output }, voice, signal);
-  return plan(
-    image({
-      ...rest,
-      root: tree,
-      time: options.time ?? sourceDateEpoch(),
-      reservedPercent: reserved,
-      rootFilesystemUuid: rootFsUuid,
-      unsupported: skipUnsupported ? "skip" : "error",
-    }),
-  );
+  return plan(image({ ...spec, root: tree }));
 }
 
 /** `diskwright build` */
@@ -42,7 +43,7 @@ export async function runBuild(options: BuildOptions, signal: AbortSignal): Prom
   await write(planned, outputTarget(output, force), {
     format,
     signal,
-    onProgress: ({ done, total }) => voice.progress(progressLine(done, total)),
+    onProgress: ({ done, total }) => voice.progress(() => progressLine(done, total)),
   });
   const target = output === "-" ? "standard output" : output;
   voice.say(`wrote ${target}: ${planned.image.layout.name}, ${format}, ${formatSize(planned.size)}`);

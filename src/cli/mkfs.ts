@@ -107,7 +107,7 @@ async function run(
   await writeFormat(format, extents, size, outputTarget(output, force), {
     signal,
     reader: tree.origins.find(({ reader }) => reader !== undefined)?.reader,
-    onProgress: (written) => voice.progress(progressLine(Math.min(written, total), total)),
+    onProgress: (written) => voice.progress(() => progressLine(Math.min(written, total), total)),
   });
   const type = filesystem.type === "fat" ? filesystem.plan.type : filesystem.type;
   const target = output === "-" ? "standard output" : output;

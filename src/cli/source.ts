@@ -22,7 +22,7 @@ export async function readSource(request: SourceRequest, talk: Talk, signal: Abo
   const tree = await directory(request.path, {
     exclude: own === undefined ? matches : (path) => path === own || (matches?.(path) ?? false),
     signal,
-    onProgress: (entries) => talk.progress(`scanning ${request.path}: ${entries} entries`),
+    onProgress: (entries) => talk.progress(() => `scanning ${request.path}: ${entries} entries`),
   });
   return request.owner === undefined ? tree : ownedBy(tree, request.owner.uid, request.owner.gid);
 }

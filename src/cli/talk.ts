@@ -3,7 +3,7 @@ import { formatSize } from "../bytes/index.ts";
 /** How a command talks while it works. Everything goes to standard error: standard output is for data. */
 export interface Talk {
   /** A step that is under way, of which only the newest matters. */
-  progress(text: string): void;
+  progress(text: () => string): void;
   /** Takes the line of progress away. */
   end(): void;
   /** Something that stays to be read. */
@@ -26,10 +26,11 @@ export function talk(isQuiet: boolean): Talk {
   };
   return {
     progress(text): void {
+      if (!isTerminal) return;
       const now = Date.now();
-      if (!isTerminal || now - last < BETWEEN_UPDATES) return;
+      if (now - last < BETWEEN_UPDATES) return;
       last = now;
-      stream.write(`\r\x1b[K${text.slice(0, (stream.columns ?? 80) - 1)}`);
+      stream.write(`\r\x1b[K${text().slice(0, (stream.columns ?? 80) - 1)}`);
       shown = true;
     },
     end: clear,

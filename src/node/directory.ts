@@ -181,7 +181,8 @@ class DirectoryOrigin implements ContentOrigin {
   #count = 0;
 
   constructor(root: Uint8Array) {
-    this.#root = root;
+    // "/" itself is the one directory whose paths need no slash between.
+    this.#root = root.length === 1 ? new Uint8Array(0) : root;
   }
 
   /** Keeps a file, and returns its key. */
@@ -198,7 +199,7 @@ class DirectoryOrigin implements ContentOrigin {
   }
 
   content(key: number): FileContent {
-    const path = joinPath(this.#root, this.tree!.path(this.#rows[key]!).subarray(1));
+    const path = this.tree!.path(this.#rows[key]!, this.#root);
     return { type: "file", path, size: this.#sizes[key]!, stamp: this.#stamps[key]! };
   }
 }

@@ -34,7 +34,7 @@ export class FileReader implements ContentReader {
     // Without O_NONBLOCK, a file that was replaced by a fifo would be waited for without end.
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
     try {
-      this.#descriptor = withReachable(asBuffer(content.path), (path) => openSync(path, flags));
+      this.#descriptor = withReachable(content.path, (path) => openSync(path, flags));
     } catch (error) {
       throw unreadable(content, error);
     }
@@ -52,11 +52,6 @@ export class FileReader implements ContentReader {
       path,
     });
   }
-}
-
-/** The same bytes, as the type that the system calls want. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function unreadable(content: FileContent, error: unknown): DiskwrightError {

@@ -20,14 +20,14 @@ export function joinPath(directory: Uint8Array, name: Uint8Array): Buffer {
  * Calls `use` with a path that the system accepts for `path`. One that is too long is reached in steps, over
  * directories that are opened for it and named by their descriptor; that needs Linux.
  */
-export function withReachable<Result>(path: Buffer, use: (path: Buffer) => Result): Result {
-  if (path.length <= LONGEST_PATH || process.platform !== "linux") return use(path);
+export function withReachable<Result>(path: Uint8Array, use: (path: Buffer) => Result): Result {
+  // Node takes any Uint8Array for a path; its types know only of Buffer.
+  const bytes = path as Buffer;
+  if (path.length <= LONGEST_PATH || process.platform !== "linux") return use(bytes);
   const cut = path.lastIndexOf(SLASH, LONGEST_PATH);
-  if (cut <= 0) return use(path);
-  const descriptor = openSync(
-    path.subarray(0, cut),
-    constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW,
-  );
+  if (cut <= 0) return use(bytes);
+  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+  const descriptor = openSync(path.subarray(0, cut) as Buffer, flags);
   try {
     return withReachable(joinPath(Buffer.from(`/proc/self/fd/${descriptor}`), path.subarray(cut + 1)), use);
   } finally {

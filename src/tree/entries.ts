@@ -11,8 +11,8 @@ interface Node {
   readonly name: Uint8Array;
   /** `undefined` while the directory is only known from the paths of others. */
   entry: Entry | undefined;
-  /** Set on directories; keys are the bytes of names. */
-  readonly children: Map<string, Node>;
+  /** What lies in it, by the bytes of names; nearly all nodes are files, which have none. */
+  children: Map<string, Node> | undefined;
   /** The row in the finished tree, once it has one. */
   row: number | undefined;
 }
@@ -36,9 +36,9 @@ export function treeOf(entries: Iterable<Entry>): Tree {
   const attributesOf = (entry: Entry): RowAttributes => attributes(entry, contents, problems);
   const builder = new TreeBuilder(root.entry === undefined ? PLAIN_DIRECTORY : attributesOf(root.entry));
   root.row = 0;
-  const pending = [root];
+  const pending = root.children === undefined ? [] : [root];
   for (let parent = pending.pop(); parent !== undefined; parent = pending.pop()) {
-    const children = [...parent.children.values()].sort((a, b) => compareBytes(a.name, b.name));
+    const children = [...parent.children!.values()].sort((a, b) => compareBytes(a.name, b.name));
     for (const child of children) {
       const source = child.entry?.type === "hardlink" ? linkSource(root, child, problems) : child;
       if (source === undefined) continue;
@@ -53,14 +53,14 @@ export function treeOf(entries: Iterable<Entry>): Tree {
         );
       }
     }
-    for (const child of children.reverse()) if (child.children.size > 0) pending.push(child);
+    for (const child of children.reverse()) if (child.children !== undefined) pending.push(child);
   }
   throwProblems("INVALID_TREE", "the tree cannot be stored", problems);
   return builder.finish([origin]);
 }
 
 function node(name: Uint8Array): Node {
-  return { name, entry: undefined, children: new Map(), row: undefined };
+  return { name, entry: undefined, children: undefined, row: undefined };
 }
 
 function insert(root: Node, entry: Entry, problems: string[]): void {
@@ -72,6 +72,7 @@ function insert(root: Node, entry: Entry, problems: string[]): void {
   let at = root;
   for (const name of names) {
     const key = byteKey(name);
+    at.children ??= new Map();
     let next = at.children.get(key);
     if (next === undefined) at.children.set(key, (next = node(name)));
     at = next;
@@ -104,7 +105,7 @@ function checkParents(root: Node, rootPath: string, problems: string[]): void {
   const pending: [Node, string][] = [[root, rootPath]];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const [at, path] = next;
-    if (at.children.size === 0) continue;
+    if (at.children === undefined) continue;
     if (at.entry !== undefined && at.entry.type !== "directory") {
       problems.push(`${path}: is a ${at.entry.type}, but other entries lie below it`);
     }
@@ -139,7 +140,7 @@ function linkSource(root: Node, link: Node, problems: string[]): Node | undefine
 
 function lookUp(root: Node, path: string | Uint8Array): Node | undefined {
   let at: Node | undefined = root;
-  for (const name of splitPath(path) ?? []) at = at?.children.get(byteKey(name));
+  for (const name of splitPath(path) ?? []) at = at?.children?.get(byteKey(name));
   return at;
 }
 

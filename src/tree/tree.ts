@@ -127,16 +127,20 @@ export class Tree {
     return this.origins[this.columns.origin[primary]!]!.content(this.columns.key[primary]!);
   }
 
-  /** The bytes of an entry's path from the root: `/etc/passwd`; the root itself is `/`. */
-  path(row: number): Uint8Array {
-    if (row === 0) return Uint8Array.of(SLASH);
-    let length = 0;
-    for (let at = row; at !== 0; at = this.columns.parent[at]!) length += 1 + this.columns.nameLength[at]!;
+  /**
+   * The bytes of an entry's path from the root: `/etc/passwd`; the root itself is `/`. With a prefix, such as
+   * the directory that the tree was read from, the path behind it.
+   */
+  path(row: number, prefix: Uint8Array = NO_BYTES): Uint8Array {
+    if (row === 0) return Uint8Array.of(...prefix, SLASH);
+    const { parent, nameStart, nameLength, names } = this.columns;
+    let length = prefix.length;
+    for (let at = row; at !== 0; at = parent[at]!) length += 1 + nameLength[at]!;
     const path = new Uint8Array(length);
-    for (let at = row, end = length; at !== 0; at = this.columns.parent[at]!) {
-      const name = this.name(at);
-      end -= name.length;
-      path.set(name, end);
+    path.set(prefix);
+    for (let at = row, end = length; at !== 0; at = parent[at]!) {
+      const start = nameStart[at]!;
+      for (let from = start + nameLength[at]! - 1; from >= start; from--) path[--end] = names[from]!;
       path[--end] = SLASH;
     }
     return path;
@@ -216,3 +220,4 @@ export class Tree {
 }
 
 const SLASH = 0x2f;
+const NO_BYTES = new Uint8Array(0);

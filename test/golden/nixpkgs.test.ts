@@ -123,6 +123,8 @@ describe("its sizes", () => {
     // 2 MiB by the formula: the root would start at 1 MiB and end there.
     const disk = planned({ layout: "legacy", additionalSpace: "0" });
     expect(disk.size).toBe(3 * MIB);
-    expect(disk.warnings).toEqual([expect.stringMatching(/would make a disk of 2,097,152 bytes.*it gets 3,145,728/)]);
+    expect(disk.warnings).toEqual([
+      expect.stringMatching(/would make a disk of 2,097,152 bytes.*it gets 3,145,728/),
+    ]);
   });
 });

@@ -18,7 +18,7 @@ export interface SweepOptions {
   readonly onProgress?: ((written: number) => void) | undefined;
 }
 
-/** Larger buffers fall out of a core's L2 cache and are slower: measured, see docs in CONTRIBUTING. */
+/** Larger buffers fall out of a core's L2 cache and are slower: measured, see CONTRIBUTING.md. */
 const BUFFER_SIZE = 256 * 1024;
 
 /** A gap that holds no whole block of this size would not be a hole in a sparse file, so it is written. */

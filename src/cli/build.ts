@@ -6,7 +6,7 @@ import { UsageError } from "./exit.ts";
 import { type ImageOptions, type OutputOptions, sourceDateEpoch } from "./options.ts";
 import { outputTarget, printJson } from "./output.ts";
 import { readSource } from "./source.ts";
-import { progressLine, type Talk, talk } from "./talk.ts";
+import { progressLine, type Talk, talk, warnAll } from "./talk.ts";
 import { planText } from "./text.ts";
 
 /** What the options of `build` hold. */
@@ -39,7 +39,7 @@ export async function runBuild(options: BuildOptions, signal: AbortSignal): Prom
   const voice = talk(quiet);
   const format = chooseFormat(options.format, output);
   const planned = await planOf(options, output, voice, signal);
-  for (const warning of planned.warnings) voice.warn(warning);
+  warnAll(voice, planned.warnings);
   await write(planned, outputTarget(output, force), {
     format,
     signal,

@@ -9,7 +9,7 @@ import { UsageError } from "./exit.ts";
 import { type OutputOptions, type SourceOptions, sourceDateEpoch } from "./options.ts";
 import { outputTarget, printJson } from "./output.ts";
 import { readSource } from "./source.ts";
-import { progressLine, talk } from "./talk.ts";
+import { progressLine, talk, warnAll } from "./talk.ts";
 
 interface FilesystemOptions extends SourceOptions, OutputOptions {
   readonly size?: string;
@@ -101,7 +101,7 @@ async function run(
   const format = chooseFormat(undefined, output);
   const tree = await readSource({ path, exclude, owner, output }, voice, signal);
   const { filesystem, extents, freeBytes, warnings } = planned(tree);
-  for (const warning of warnings) voice.warn(warning);
+  warnAll(voice, warnings);
   const { size } = filesystem.plan;
   const total = Math.max(1, size - freeBytes);
   await writeFormat(format, extents, size, outputTarget(output, force), {

@@ -14,6 +14,16 @@ export interface Talk {
 
 const BETWEEN_UPDATES = 100;
 
+/** Of many warnings, so many are told in full. */
+const LISTED_WARNINGS = 20;
+
+/** Tells warnings, and of very many only the first and how many there are. */
+export function warnAll(voice: Talk, warnings: readonly string[]): void {
+  for (const warning of warnings.slice(0, LISTED_WARNINGS)) voice.warn(warning);
+  const rest = warnings.length - LISTED_WARNINGS;
+  if (rest > 0) voice.warn(`… and ${rest} more`);
+}
+
 /** One line that changes in place on a terminal, none of it elsewhere. */
 export function talk(isQuiet: boolean): Talk {
   const stream = process.stderr;

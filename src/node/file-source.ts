@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { DiskwrightError } from "../errors.ts";
 import type { ByteSource } from "../extents/index.ts";
 import { reasonOf } from "./host-error.ts";
@@ -18,14 +18,18 @@ export function fileSource(path: string): FileSource {
     new DiskwrightError("SOURCE_UNREADABLE", `${path}: ${reasonOf(error)}`, { path, cause: error });
   let descriptor: number;
   try {
-    descriptor = openSync(path, "r");
+    // Without O_NONBLOCK, opening a pipe would wait for its writer.
+    descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     throw unreadable(error);
   }
   const status = fstatSync(descriptor);
-  if (status.isDirectory()) {
+  if (!status.isFile()) {
     closeSync(descriptor);
-    throw new DiskwrightError("SOURCE_UNREADABLE", `${path}: is a directory, not an image`, { path });
+    const kind = status.isDirectory() ? "a directory" : "a device or a pipe";
+    throw new DiskwrightError("SOURCE_UNREADABLE", `${path}: is ${kind}, not a file that holds an image`, {
+      path,
+    });
   }
   return {
     size: status.size,

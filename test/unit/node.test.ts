@@ -17,7 +17,7 @@ import { printable } from "../../src/bytes/index.ts";
 import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import type { Target } from "../../src/extents/index.ts";
 import { writeFormat } from "../../src/formats/index.ts";
-import { directory, FileReader, fileTarget } from "../../src/node/index.ts";
+import { directory, FileReader, fileSource, fileTarget } from "../../src/node/index.ts";
 import { makeHostTree } from "../support/host-tree.ts";
 import { scratchDirectory } from "../support/referee.ts";
 
@@ -119,6 +119,15 @@ describe("a file that changes between scan and write", () => {
     ).rejects.toThrow(message);
     expect(existsSync(output)).toBe(false);
     expect(readdirSync(scratch).filter((entry) => entry.endsWith(".partial"))).toEqual([]);
+  });
+});
+
+describe("fileSource", () => {
+  it("refuses what is no file, and does not wait for a pipe's writer", () => {
+    spawnSync("mkfifo", [join(scratch, "pipe")]);
+    expect(() => fileSource(join(scratch, "pipe"))).toThrow(/is a device or a pipe/);
+    expect(() => fileSource(scratch)).toThrow(/is a directory/);
+    expect(() => fileSource(join(scratch, "nowhere"))).toThrow(/no such file/);
   });
 });
 

@@ -15,8 +15,6 @@ export function maybeSparse(status: BigIntStats): boolean {
   return status.blocks !== undefined && status.blocks * 512n < status.size;
 }
 
-const window = Buffer.alloc(WINDOW);
-
 /**
  * The parts of a sparse file that hold data, in whole blocks of 4 KiB; `undefined` when all of it does. Node
  * offers no way to ask the system where the holes are, so the file is read; files that are not sparse are
@@ -25,24 +23,97 @@ const window = Buffer.alloc(WINDOW);
 export function dataRanges(path: Buffer, status: BigIntStats): readonly DataRange[] | undefined {
   const size = Number(status.size);
   if (status.blocks === 0n && size > LARGEST_INLINE) return [];
-  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
-  const descriptor = withReachable(path, (reachable) => openSync(reachable, flags));
+  const ranges: { offset: number; length: number }[] = [];
+  const file = new ScannedFile(path);
   try {
-    const ranges: { offset: number; length: number }[] = [];
     for (let offset = 0; offset < size; ) {
-      const count = readSync(descriptor, window, 0, Math.min(WINDOW, size - offset), offset);
-      if (count === 0) break;
-      for (let at = 0; at < count; at += BLOCK) {
-        const length = Math.min(BLOCK, count - at);
-        if (window.compare(ZEROS, 0, length, at, at + length) === 0) continue;
+      const found = file.read(offset, Math.min(WINDOW, size - offset));
+      if (found.length === 0) break;
+      for (let at = 0; at < found.length; at += BLOCK) {
+        const length = Math.min(BLOCK, found.length - at);
+        if (found.compare(ZEROS, 0, length, at, at + length) === 0) continue;
         const last = ranges.at(-1);
         if (last !== undefined && last.offset + last.length === offset + at) last.length += length;
         else ranges.push({ offset: offset + at, length });
       }
-      offset += count;
+      offset += found.length;
     }
-    return ranges.length === 1 && ranges[0]!.offset === 0 && ranges[0]!.length === size ? undefined : ranges;
   } finally {
-    closeSync(descriptor);
+    file.close();
+  }
+  return ranges.length === 1 && ranges[0]!.offset === 0 && ranges[0]!.length === size ? undefined : ranges;
+}
+
+/** Memory of which some block-aligned part is large enough for a window. */
+const memory = new Uint8Array(WINDOW + BLOCK);
+
+/** Where in {@link memory} reads past the page cache can go, as far as that is known. */
+let alignedAt = 0;
+
+/** Addresses of memory are at least so round. */
+const ADDRESS_STEP = 16;
+
+/**
+ * A file that is read from start to end. Through the page cache a hole costs as much as data: every page of
+ * it is made and cleared. Past the cache (O_DIRECT, on Linux) it is some thirty times cheaper; that wants
+ * memory at an aligned address, which JavaScript does not tell but which can be found by trying.
+ */
+class ScannedFile {
+  readonly #path: Buffer;
+  #descriptor: number;
+  #isDirect: boolean;
+
+  constructor(path: Buffer) {
+    this.#path = path;
+    const direct = this.#openDirect();
+    this.#isDirect = direct !== undefined;
+    this.#descriptor = direct ?? this.#open(0);
+  }
+
+  /** Up to `length` bytes from `offset`, a multiple of the window. Valid until the next call. */
+  read(offset: number, length: number): Buffer {
+    if (this.#isDirect) {
+      const found = this.#readDirect(offset, length);
+      if (found !== undefined) return found;
+      // Whatever it is, the usual way has the last word.
+      this.close();
+      this.#descriptor = this.#open(0);
+      this.#isDirect = false;
+    }
+    return Buffer.from(memory.buffer, 0, readSync(this.#descriptor, memory, 0, length, offset));
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  #open(flags: number): number {
+    const all = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | flags;
+    return withReachable(this.#path, (reachable) => openSync(reachable, all));
+  }
+
+  /** Not every system and filesystem can read past the cache; then files are read as all others. */
+  #openDirect(): number | undefined {
+    if (constants.O_DIRECT === undefined) return undefined;
+    try {
+      return this.#open(constants.O_DIRECT);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Reads whole blocks; the last one ends with the file. `undefined` when no place in the memory will do. */
+  #readDirect(offset: number, length: number): Buffer | undefined {
+    // Holes are read to any address, so it may be found out late that the one in use is not aligned.
+    for (let tried = 0; tried < BLOCK; tried += ADDRESS_STEP) {
+      try {
+        const count = readSync(this.#descriptor, memory, alignedAt, WINDOW, offset);
+        return Buffer.from(memory.buffer, alignedAt, Math.min(count, length));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EINVAL") return undefined;
+        alignedAt = (alignedAt + ADDRESS_STEP) % BLOCK;
+      }
+    }
+    return undefined;
   }
 }

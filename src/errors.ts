@@ -68,21 +68,27 @@ export class DoesNotFitError extends DiskwrightError {
 
 const LISTED_PROBLEMS = 20;
 
-/**
- * One error for everything that is wrong, so that a user mends a tree once and not problem by problem.
- * Returns normally when `problems` is empty.
- */
+/** One error for everything that is wrong, so that a user mends a tree once and not problem by problem. */
+export function problemsError(
+  code: ErrorCode,
+  heading: string,
+  problems: readonly string[],
+  details: ErrorDetails = {},
+): DiskwrightError {
+  const listed = problems.slice(0, LISTED_PROBLEMS).map((problem) => `\n  ${problem}`);
+  const rest = problems.length - listed.length;
+  const tail = rest > 0 ? `\n  … and ${rest} more` : "";
+  const message =
+    problems.length === 1 ? `${heading}: ${problems[0]}` : `${heading}:${listed.join("")}${tail}`;
+  return new DiskwrightError(code, message, { ...details, problems });
+}
+
+/** Throws {@link problemsError}; returns normally when there are no problems. */
 export function throwProblems(
   code: ErrorCode,
   heading: string,
   problems: readonly string[],
   details: ErrorDetails = {},
 ): void {
-  if (problems.length === 0) return;
-  const listed = problems.slice(0, LISTED_PROBLEMS).map((problem) => `\n  ${problem}`);
-  const rest = problems.length - listed.length;
-  const tail = rest > 0 ? `\n  … and ${rest} more` : "";
-  const message =
-    problems.length === 1 ? `${heading}: ${problems[0]}` : `${heading}:${listed.join("")}${tail}`;
-  throw new DiskwrightError(code, message, { ...details, problems });
+  if (problems.length > 0) throw problemsError(code, heading, problems, details);
 }

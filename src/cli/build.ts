@@ -4,7 +4,7 @@ import { describe, type ImagePlan, image, plan, write } from "../image/index.ts"
 import { treeOf } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
 import { type ImageOptions, type OutputOptions, sourceDateEpoch } from "./options.ts";
-import { outputTarget, printJson } from "./output.ts";
+import { outputTarget, print, printJson } from "./output.ts";
 import { readSource } from "./source.ts";
 import { progressLine, type Talk, talk, warnAll } from "./talk.ts";
 import { planText } from "./text.ts";
@@ -40,14 +40,14 @@ export async function runBuild(options: BuildOptions, signal: AbortSignal): Prom
   const format = chooseFormat(options.format, output);
   const planned = await planOf(options, output, voice, signal);
   warnAll(voice, planned.warnings);
-  await write(planned, outputTarget(output, force), {
+  await write(planned, outputTarget(output, force, signal), {
     format,
     signal,
     onProgress: ({ done, total }) => voice.progress(() => progressLine(done, total)),
   });
   const target = output === "-" ? "standard output" : output;
   voice.say(`wrote ${target}: ${planned.image.layout.name}, ${format}, ${formatSize(planned.size)}`);
-  if (json) printJson(describe(planned, format));
+  if (json) await printJson(describe(planned, format));
 }
 
 /** `diskwright plan` */
@@ -57,6 +57,6 @@ export async function runPlan(options: ImageOptions, signal: AbortSignal): Promi
   const planned = await planOf(options, undefined, voice, signal);
   const description = describe(planned, format);
   voice.end();
-  if (options.json) printJson(description);
-  else process.stdout.write(`${planText(description)}\n`);
+  if (options.json) await printJson(description);
+  else await print(planText(description));
 }

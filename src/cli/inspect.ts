@@ -1,6 +1,6 @@
 import { inspect } from "../inspect/index.ts";
 import { fileSource } from "../node/index.ts";
-import { printJson } from "./output.ts";
+import { print, printJson } from "./output.ts";
 import { imageText } from "./text.ts";
 
 /** What the options of `inspect` hold. */
@@ -16,8 +16,8 @@ export async function runInspect(path: string, options: InspectOptions): Promise
     const sectorSize =
       options.sectorSize === undefined ? undefined : (Number(options.sectorSize) as 512 | 4096);
     const report = await inspect(source, { sectorSize });
-    if (options.json) printJson(report);
-    else process.stdout.write(`${imageText(report)}\n`);
+    if (options.json) await printJson(report);
+    else await print(imageText(report));
   } finally {
     source.close();
   }

@@ -15,7 +15,7 @@ function commandLine(signal: AbortSignal): Command {
     )
     .version(version)
     .showHelpAfterError("(add --help for the options)")
-    .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong use, 3 does not fit.");
+    .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong use, 3 does not fit, 130 interrupted.");
   program.exitOverride();
   addCommands(program, signal);
   return program;
@@ -23,7 +23,7 @@ function commandLine(signal: AbortSignal): Command {
 
 async function main(): Promise<void> {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => controller.abort());
   // The reader of a pipe may go away; the write that notices it reports it.
   process.stdout.on("error", () => {});
   try {

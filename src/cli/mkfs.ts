@@ -45,7 +45,7 @@ const DEFAULT_SEED = "diskwright";
 
 function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: number } {
   return {
-    ...(options.size === undefined ? {} : { size: parseSize(options.size) }),
+    ...(options.size === undefined || options.size === "auto" ? {} : { size: parseSize(options.size) }),
     ...(options.additionalSpace === undefined ? {} : { freeBytes: parseSize(options.additionalSpace) }),
   };
 }
@@ -102,9 +102,10 @@ async function run(
   const tree = await readSource({ path, exclude, owner, output }, voice, signal);
   const { filesystem, extents, freeBytes, warnings } = planned(tree);
   warnAll(voice, warnings);
-  const { size } = filesystem.plan;
+  // What is no whole block stays free at the end: the image has the size that was asked for.
+  const size = sizesOf(options).size ?? filesystem.plan.size;
   const total = Math.max(1, size - freeBytes);
-  await writeFormat(format, extents, size, outputTarget(output, force), {
+  await writeFormat(format, extents, size, outputTarget(output, force, signal), {
     signal,
     reader: tree.origins.find(({ reader }) => reader !== undefined)?.reader,
     onProgress: (written) => voice.progress(() => progressLine(Math.min(written, total), total)),
@@ -114,5 +115,5 @@ async function run(
   voice.say(`wrote ${target}: ${type}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
   if (!json) return;
   const { describeFilesystem } = await import("../image/index.ts");
-  printJson(describeFilesystem(filesystem));
+  await printJson(describeFilesystem(filesystem));
 }

@@ -2,6 +2,7 @@ import { realpathSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { directory } from "../node/index.ts";
 import { ownedBy, type Tree } from "../tree/index.ts";
+import { UsageError } from "./exit.ts";
 import type { Owner } from "./options.ts";
 import type { Talk } from "./talk.ts";
 
@@ -16,6 +17,7 @@ export interface SourceRequest {
 
 /** Scans the directory that goes into an image. */
 export async function readSource(request: SourceRequest, talk: Talk, signal: AbortSignal): Promise<Tree> {
+  if (request.path === "") throw new UsageError("the directory to read has an empty name");
   const matches = await excluder(request.exclude);
   const own = outputInside(request.path, request.output);
   if (own !== undefined) talk.say(`left out ${request.output}: it is the output`);
@@ -32,7 +34,9 @@ function outputInside(source: string, output: string | undefined): string | unde
   if (output === undefined || output === "-") return undefined;
   try {
     const inside = relative(realpathSync(source), realpathSync(resolve(output)));
-    return inside.startsWith("..") || inside === "" ? undefined : `/${inside.split(sep).join("/")}`;
+    return inside === "" || inside === ".." || inside.startsWith(`..${sep}`)
+      ? undefined
+      : `/${inside.split(sep).join("/")}`;
   } catch {
     // What does not exist yet cannot be found by the scan, or is reported by it.
     return undefined;

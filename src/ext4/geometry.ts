@@ -40,6 +40,9 @@ export interface GeometryShortfall {
   readonly missingBlocks: number;
 }
 
+/** The highest number that an inode can have. */
+const LAST_INODE = 2 ** 32 - 1;
+
 /** The fewest blocks of a group, as mke2fs has it. */
 const SMALLEST_GROUP = 256;
 
@@ -77,7 +80,13 @@ export function geometry(blockSize: BlockSize, blocks: number, inodes: number): 
     if (groups * bits < inodes) return { missingBlocks: 2 + descriptorBlocks - tail };
   }
   if (1 + descriptorBlocks > blocksPerGroup) return { missingBlocks: descriptorBlocks };
-  const inodesPerGroup = roundUp(Math.ceil(inodes / groups), Math.max(8, inodesPerBlock));
+  const unit = Math.max(8, inodesPerBlock);
+  const inodesPerGroup = Math.min(
+    roundUp(Math.ceil(inodes / groups), unit),
+    roundDown(LAST_INODE / groups, unit),
+  );
+  if (inodesPerGroup * groups < Math.min(inodes, LAST_INODE - unit * groups))
+    return { missingBlocks: blocksPerGroup };
   const inodeTableBlocks = inodesPerGroup / inodesPerBlock;
 
   const shape = { blockSize, blocks: kept, firstDataBlock, blocksPerGroup, groups };

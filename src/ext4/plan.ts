@@ -81,7 +81,8 @@ export interface Ext4Plan {
 
 const LARGEST_LABEL = 16;
 const LARGEST_TIME = 2 ** 40 - 1;
-const MOST_INODES = 2 ** 32 - 1;
+/** Inodes are numbered with 32 bits; each of up to half a million groups may round their number up. */
+const MOST_INODES = 2 ** 32 - 2 ** 23;
 /** The 64bit feature numbers blocks with 48 bits in extents. */
 const MOST_BLOCKS = 2 ** 48;
 

@@ -40,6 +40,12 @@ export interface ContentReader {
    * @throws DiskwrightError `SOURCE_CHANGED` when the file is not the one that was scanned.
    */
   read(content: FileContent, offset: number, into: Uint8Array): Awaitable<number>;
+  /**
+   * Checks that the file that was read last is still the one that was scanned.
+   *
+   * @throws DiskwrightError `SOURCE_CHANGED` otherwise.
+   */
+  verify(): Awaitable<void>;
   close(): Awaitable<void>;
 }
 

@@ -8,6 +8,7 @@ export {
   type FunctionContent,
 } from "./content.ts";
 export { bytesExtent, type Extent, merged, shifted } from "./extent.ts";
+export { type CancelSignal, eventLoopTurn } from "./signal.ts";
 export { type ByteSource, bytesSource, readExactly, sourceWindow } from "./source.ts";
-export { type CancelSignal, type SweepOptions, sweep } from "./sweep.ts";
+export { type SweepOptions, sweep } from "./sweep.ts";
 export { memoryTarget, sequentialTarget, type Target } from "./target.ts";

@@ -2,11 +2,7 @@ import { printable } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { Awaitable, Content, ContentReader } from "./content.ts";
 import type { Extent } from "./extent.ts";
-
-/** The part of AbortSignal that is used, so that the core needs no host types. */
-export interface CancelSignal {
-  readonly aborted: boolean;
-}
+import { type CancelSignal, eventLoopTurn } from "./signal.ts";
 
 /** What the writing of an image can be told, and tells. */
 export interface SweepOptions {
@@ -57,6 +53,12 @@ export async function sweep(
     options.onProgress?.(written);
   }
 
+  async function turn(): Promise<void> {
+    extentsUntilTurn = EXTENTS_BETWEEN_TURNS;
+    bytesUntilTurn = BYTES_BETWEEN_TURNS;
+    await eventLoopTurn(options.signal);
+  }
+
   for (const { position, length, source, offset } of extents) {
     const end = start + filled;
     if (position < end) throw new RangeError(`an extent at ${position} overlaps what ends at ${end}`);
@@ -71,7 +73,10 @@ export async function sweep(
       }
     }
     for (let done = 0; done < length; ) {
-      if (filled === BUFFER_SIZE) await flush();
+      if (filled === BUFFER_SIZE) {
+        await flush();
+        if (bytesUntilTurn <= 0) await turn();
+      }
       const room = Math.min(length - done, BUFFER_SIZE - filled);
       const into = buffer.subarray(filled, filled + room);
       const reading = fill(into, source, offset + done, options.reader);
@@ -80,15 +85,11 @@ export async function sweep(
       filled += count;
       done += count;
     }
-    if (--extentsUntilTurn <= 0 || bytesUntilTurn <= 0) {
-      if (options.signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
-      extentsUntilTurn = EXTENTS_BETWEEN_TURNS;
-      bytesUntilTurn = BYTES_BETWEEN_TURNS;
-      await new Promise<void>((resolve) => void setTimeout(resolve, 0));
-    }
+    if (--extentsUntilTurn <= 0 || bytesUntilTurn <= 0) await turn();
   }
-  if (options.signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
   await flush();
+  await options.reader?.verify();
+  await turn();
 }
 
 function fill(

@@ -1,4 +1,5 @@
 import type { Awaitable } from "./content.ts";
+import { type CancelSignal, eventLoopTurn } from "./signal.ts";
 
 /**
  * Where an image goes. A target shows what was written only after `commit`; `abort` leaves everything as it
@@ -38,12 +39,19 @@ export function memoryTarget(): Target & { readonly bytes: Uint8Array } {
   };
 }
 
+/** How many zeros are handed out between two turns of the event loop. */
+const ZEROS_BETWEEN_TURNS = 32 * 1024 * 1024;
+
 /**
  * A target that hands everything out in order, zeros included: for pipes, sockets and devices, where there
  * is nothing to seek in and no name to rename.
  */
-export function sequentialTarget(write: (bytes: Uint8Array) => Awaitable<void>): Target {
+export function sequentialTarget(
+  write: (bytes: Uint8Array) => Awaitable<void>,
+  signal?: CancelSignal,
+): Target {
   const zeros = new Uint8Array(64 * 1024);
+  let zerosUntilTurn = ZEROS_BETWEEN_TURNS;
   let size = 0;
   let sent = 0;
   async function pad(until: number): Promise<void> {
@@ -51,6 +59,10 @@ export function sequentialTarget(write: (bytes: Uint8Array) => Awaitable<void>):
       const chunk = zeros.subarray(0, Math.min(zeros.length, until - sent));
       await write(chunk);
       sent += chunk.length;
+      zerosUntilTurn -= chunk.length;
+      if (zerosUntilTurn > 0) continue;
+      zerosUntilTurn = ZEROS_BETWEEN_TURNS;
+      await eventLoopTurn(signal);
     }
   }
   return {

@@ -1,7 +1,7 @@
-import { formatBytes, formatSize } from "../bytes/index.ts";
-import { DiskwrightError, DoesNotFitError } from "../errors.ts";
+import { formatBytes, formatSize, MIB } from "../bytes/index.ts";
+import { DiskwrightError, DoesNotFitError, problemsError } from "../errors.ts";
 import { type Ext4Options, type Ext4Plan, planExt4 } from "../ext4/index.ts";
-import { type FatPlan, planFat } from "../fat32/index.ts";
+import { type FatPlan, planFat, smallestFat } from "../fat32/index.ts";
 import { type GptPlan, planGpt } from "../gpt/index.ts";
 import type { LayoutPartition } from "../layouts/index.ts";
 import { type MbrPlan, planMbr } from "../mbr/index.ts";
@@ -109,8 +109,10 @@ function planFatPartition(
   tree: Tree | undefined,
   size: number,
 ): FilesystemPlan | undefined {
-  const { name, start, filesystem, mount } = partition;
+  const { name, start, filesystem } = partition;
   if (filesystem === undefined || tree === undefined) return undefined;
+  const smallest = smallestFat(32, image.sectorSize);
+  if (size < smallest) throw tooSmall(image, partition, size, smallest);
   try {
     const fat = planFat(tree, {
       size,
@@ -124,8 +126,55 @@ function planFatPartition(
     });
     return { type: "fat", plan: fat };
   } catch (error) {
-    throw withPartition(error, `partition ${name} at ${mount}`, name, tree);
+    throw fatError(error, image, partition, tree, size);
   }
+}
+
+/** Says which boot size would do, in the terms in which it is given. */
+function bootSizeRemedy(image: Image, { start, name, mount }: LayoutPartition, needed: number): string {
+  const isSized = image.layout.name !== "efixbootldr" || mount === "/boot";
+  if (!isSized) return `the layout gives ${name} a fixed size: put less below ${mount}`;
+  // make-disk-image.nix takes the boot size for where the partition ends.
+  const size = Math.ceil((image.compat === undefined ? needed : start + needed) / MIB);
+  return `use --boot-size ${size}${image.compat === undefined ? "M" : "MiB"} or more`;
+}
+
+function tooSmall(image: Image, partition: LayoutPartition, size: number, smallest: number): DiskwrightError {
+  return new DiskwrightError(
+    "INVALID_SPEC",
+    `partition ${partition.name} has ${formatBytes(size)}, too few for FAT32, which needs ${formatBytes(smallest)}: ` +
+      bootSizeRemedy(image, partition, smallest),
+    { partition: partition.name },
+  );
+}
+
+/** A failure of a boot partition, with its name, and paths as they are in the whole tree. */
+function fatError(
+  error: unknown,
+  image: Image,
+  partition: LayoutPartition,
+  tree: Tree,
+  size: number,
+): unknown {
+  if (!(error instanceof DiskwrightError)) return error;
+  const { name, mount } = partition;
+  const where = `partition ${name} at ${mount}`;
+  const details = { partition: name, cause: error };
+  if (error instanceof DoesNotFitError) {
+    const remedy = bootSizeRemedy(image, partition, size + error.missingBytes);
+    return new DoesNotFitError(
+      `${where}: ${error.message}; ${remedy}${largest(tree)}`,
+      error.missingBytes,
+      details,
+    );
+  }
+  const problems = error.problems.map((problem) =>
+    problem.startsWith("/") ? `${mount}${problem}` : problem,
+  );
+  if (problems.length === 0) return new DiskwrightError(error.code, `${where}: ${error.message}`, details);
+  const remedy =
+    error.code === "UNSUPPORTED_ENTRY" ? " (--skip-unsupported leaves out what it cannot hold)" : "";
+  return problemsError(error.code, `${where}: FAT cannot hold the tree${remedy}`, problems, details);
 }
 
 /** The size of the disk and the root filesystem on it, either of which can follow from the other. */
@@ -195,16 +244,6 @@ function rootError(
     missing,
     { partition: partition.name, cause: error },
   );
-}
-
-/** The same error, with the partition that it is about. */
-function withPartition(error: unknown, where: string, name: string, tree: Tree): unknown {
-  if (!(error instanceof DiskwrightError)) return error;
-  const details = { partition: name, problems: error.problems, cause: error };
-  if (error instanceof DoesNotFitError) {
-    return new DoesNotFitError(`${where}: ${error.message}${largest(tree)}`, error.missingBytes, details);
-  }
-  return new DiskwrightError(error.code, `${where}: ${error.message}`, details);
 }
 
 const LISTED_PATHS = 5;

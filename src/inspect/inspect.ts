@@ -1,8 +1,9 @@
+import { DiskwrightError } from "../errors.ts";
 import { openExt4 } from "../ext4/index.ts";
 import { type ByteSource, sourceWindow } from "../extents/index.ts";
 import { formatSerial, readFat } from "../fat32/index.ts";
 import { readGpt } from "../gpt/index.ts";
-import { readMbr } from "../mbr/index.ts";
+import { MBR_TYPES, readMbr } from "../mbr/index.ts";
 import {
   attributeReport,
   type FilesystemReport,
@@ -36,6 +37,7 @@ async function gptReport(source: ByteSource, options: InspectOptions): Promise<T
   const table = await readGpt(source, sectorSize === undefined ? {} : { sectorSize });
   if (table === undefined) return undefined;
   const partitions: PartitionReport[] = [];
+  const problems = [...table.problems];
   for (const { number, type, typeName, guid, firstLba, lastLba, name, attributes } of table.partitions) {
     const offset = firstLba * table.sectorSize;
     const size = (lastLba - firstLba + 1) * table.sectorSize;
@@ -50,11 +52,10 @@ async function gptReport(source: ByteSource, options: InspectOptions): Promise<T
       guid,
       name,
       ...attributeReport(attributes),
-      filesystem: await filesystemReport(source, offset, size),
+      filesystem: await filesystemReport(source, offset, size, problems, `partition ${number}: `),
     });
   }
-  const { diskGuid, problems } = table;
-  return { type: "gpt", guid: diskGuid, sectorSize: table.sectorSize, partitions, problems };
+  return { type: "gpt", guid: table.diskGuid, sectorSize: table.sectorSize, partitions, problems };
 }
 
 async function mbrReport(source: ByteSource, options: InspectOptions): Promise<TableReport | undefined> {
@@ -62,6 +63,10 @@ async function mbrReport(source: ByteSource, options: InspectOptions): Promise<T
   const table = await readMbr(source, { sectorSize });
   if (table === undefined) return undefined;
   const partitions: PartitionReport[] = [];
+  const problems = [...table.problems];
+  if (table.partitions.some(({ type }) => type === MBR_TYPES["gpt-protective"])) {
+    problems.push("the MBR protects a GPT, but there is none: both of its headers are lost");
+  }
   for (const { number, bootable, type, typeName, firstLba, sectors } of table.partitions) {
     const offset = firstLba * sectorSize;
     const size = sectors * sectorSize;
@@ -77,16 +82,19 @@ async function mbrReport(source: ByteSource, options: InspectOptions): Promise<T
       name: null,
       attributes: null,
       bootable,
-      filesystem: await filesystemReport(source, offset, size),
+      filesystem: await filesystemReport(source, offset, size, problems, `partition ${number}: `),
     });
+    if (offset + size > source.size) {
+      problems.push(`partition ${number} ends at byte ${offset + size}, but the image at ${source.size}`);
+    }
   }
-  const { signature, problems } = table;
-  return { type: "mbr", signature: signatureReport(signature), sectorSize, partitions, problems };
+  return { type: "mbr", signature: signatureReport(table.signature), sectorSize, partitions, problems };
 }
 
 /** No table: the image is a filesystem, or nothing that is known. */
 async function bareReport(source: ByteSource): Promise<TableReport> {
-  const filesystem = await filesystemReport(source, 0, source.size);
+  const problems: string[] = [];
+  const filesystem = await filesystemReport(source, 0, source.size, problems, "");
   const sectorSize = 512;
   const partition: PartitionReport = {
     number: 0,
@@ -102,18 +110,27 @@ async function bareReport(source: ByteSource): Promise<TableReport> {
     bootable: false,
     filesystem,
   };
-  return { type: "none", sectorSize, partitions: filesystem === null ? [] : [partition], problems: [] };
+  return { type: "none", sectorSize, partitions: filesystem === null ? [] : [partition], problems };
 }
 
+/** A filesystem, and what kept it from being read; one that is damaged does not hide the others. */
 async function filesystemReport(
   source: ByteSource,
   offset: number,
   size: number,
+  problems: string[],
+  where: string,
 ): Promise<FilesystemReport | null> {
   const end = Math.min(offset + size, source.size);
   if (end <= offset) return null;
   const window = sourceWindow(source, offset, end - offset);
-  return (await ext4Report(window)) ?? (await fatReport(window)) ?? null;
+  try {
+    return (await ext4Report(window)) ?? (await fatReport(window)) ?? null;
+  } catch (error) {
+    if (!(error instanceof DiskwrightError)) throw error;
+    problems.push(`${where}the filesystem cannot be read: ${error.message}`);
+    return null;
+  }
 }
 
 async function ext4Report(source: ByteSource): Promise<FilesystemReport | undefined> {

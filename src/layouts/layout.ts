@@ -39,6 +39,8 @@ export interface Layout {
   readonly partitions: readonly LayoutPartition[];
   /** Bytes that the last partition leaves free at the end of the disk, at least. */
   readonly tail: number;
+  /** What the end of the last partition is rounded down to, in bytes. Default: 1 MiB. */
+  readonly grain?: number;
   /** A disk GUID that is not derived from the seed. */
   readonly diskGuid?: string | undefined;
   /** What the CHS fields of an MBR are computed with. Default: 255 heads, 63 sectors. */

@@ -21,6 +21,8 @@ const FIRST_GUID = "1c06f03b-704e-4657-b9cd-681a087a2fdc";
 const SECOND_GUID = "970c694f-afd0-4b99-b750-cdb7a329ab6f";
 
 const SECTOR = 512;
+/** What "-1" leaves behind a partition that is not aligned: 10^6 bytes in whole sectors, less its last one. */
+const UNALIGNED_TAIL = 1952 * SECTOR;
 const ESP_START = 8 * MIB;
 const MBR_LINUX = 0x83;
 
@@ -64,12 +66,13 @@ export function nixpkgsLayout(name: LayoutName, options: NixpkgsOptions): Layout
     end,
     guid,
   });
-  // "-1" is one megabyte before the end, which parted moves to a boundary of 1 MiB.
+  // "-1" is one megabyte before the end. parted moves it to a boundary of 1 MiB, but only where the start is
+  // on one as well.
   const gpt = (partitions: readonly LayoutPartition[]): Layout => ({
     name,
     table: "gpt",
     partitions,
-    tail: MIB,
+    ...(partitions.at(-1)!.start % MIB === 0 ? { tail: MIB } : { tail: UNALIGNED_TAIL, grain: SECTOR }),
     diskGuid: DISK_GUID,
   });
   switch (name) {

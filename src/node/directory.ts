@@ -61,6 +61,8 @@ class Scan {
   readonly #problems: string[] = [];
   /** The row of the first name of files with several, by device and inode. */
   readonly #linked = new Map<string, number>();
+  /** Files with fewer blocks than their size needs. */
+  readonly #sparse: { readonly row: number; readonly path: Buffer; readonly size: number }[] = [];
   /** Only root reads everything, so only others need to ask whether they may. */
   readonly #mustAsk = process.geteuid !== undefined && process.geteuid() !== 0;
   #untilTurn = ENTRIES_BETWEEN_TURNS;
@@ -87,17 +89,31 @@ class Scan {
       pending.push(...found.reverse());
       if (this.#untilTurn <= 0) await this.#turn();
     }
+    await this.#findHoles();
     throwProblems("SOURCE_UNREADABLE", "the source cannot be read", this.#problems);
     const tree = this.#builder.finish([this.#origin]);
     this.#origin.tree = tree;
     return tree;
   }
 
+  /** Looks for the holes of files that must have some. It takes long, so it comes after all that is quick. */
+  async #findHoles(): Promise<void> {
+    for (const { row, path, size } of this.#sparse) {
+      try {
+        const data = await dataRanges(path, size, () => this.#turn());
+        if (data !== undefined) this.#builder.setData(row, data);
+      } catch (error) {
+        if (error instanceof DiskwrightError) throw error;
+        this.#problems.push(`${printable(path)}: ${reasonOf(error)}`);
+      }
+    }
+  }
+
   async #turn(): Promise<void> {
     this.#untilTurn = ENTRIES_BETWEEN_TURNS;
-    if (this.#options.signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
     this.#options.onProgress?.(this.#builder.length);
     await new Promise<void>((resolveTurn) => void setImmediate(resolveTurn));
+    if (this.#options.signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
   }
 
   /** Adds what a directory holds; returns the directories among it. */
@@ -135,11 +151,11 @@ class Scan {
     let row: number;
     if (status.isFile()) {
       if (this.#mustAsk) accessSync(reachable, constants.R_OK);
-      const data = maybeSparse(status) ? dataRanges(path, status) : undefined;
+      if (maybeSparse(status))
+        this.#sparse.push({ row: this.#builder.length, path, size: Number(status.size) });
       const key = this.#origin.add(this.#builder.length, Number(status.size), stampOf(status));
       attributes.size = Number(status.size);
       attributes.key = key;
-      if (data !== undefined) attributes.data = data;
       row = this.#builder.add(parent, name, attributes);
     } else if (status.isSymbolicLink()) {
       attributes.target = readlinkSync(reachable, { encoding: "buffer" });

@@ -15,12 +15,36 @@ export class FileReader implements ContentReader {
   #open: FileContent | undefined;
 
   read(content: FileContent, offset: number, into: Uint8Array): number {
-    if (this.#open !== content) this.#openFile(content);
+    if (this.#open !== content) {
+      this.verify();
+      this.#openFile(content);
+    }
+    let count: number;
     try {
-      return readSync(this.#descriptor!, into, 0, into.length, offset);
+      count = readSync(this.#descriptor!, into, 0, into.length, offset);
     } catch (error) {
       throw unreadable(content, error);
     }
+    // What ended early was changed; how is more telling than where.
+    if (count === 0) this.verify();
+    return count;
+  }
+
+  /** One look when all is read: it sees what happened before the file was opened and while it was read. */
+  verify(): void {
+    if (this.#descriptor === undefined || this.#open === undefined) return;
+    const { path: bytes, size, stamp } = this.#open;
+    const status = fstatSync(this.#descriptor, { bigint: true });
+    if (stampOf(status) === stamp && status.isFile()) return;
+    const path = printable(bytes);
+    const now = Number(status.size);
+    const difference =
+      now === size
+        ? "it was modified or replaced"
+        : `it had ${formatBytes(size)} and has ${formatBytes(now)}`;
+    throw new DiskwrightError("SOURCE_CHANGED", `${path} changed after it was scanned: ${difference}`, {
+      path,
+    });
   }
 
   close(): void {
@@ -39,18 +63,6 @@ export class FileReader implements ContentReader {
       throw unreadable(content, error);
     }
     this.#open = content;
-    const status = fstatSync(this.#descriptor, { bigint: true });
-    if (stampOf(status) === content.stamp && status.isFile()) return;
-    const path = printable(content.path);
-    const now = Number(status.size);
-    const difference =
-      now === content.size
-        ? "it was modified or replaced"
-        : `it had ${formatBytes(content.size)} and has ${formatBytes(now)}`;
-    this.close();
-    throw new DiskwrightError("SOURCE_CHANGED", `${path} changed after it was scanned: ${difference}`, {
-      path,
-    });
   }
 }
 

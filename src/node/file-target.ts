@@ -1,25 +1,32 @@
 import {
   closeSync,
+  fchmodSync,
+  fchownSync,
   fdatasync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   openSync,
-  realpathSync,
+  readlinkSync,
+  readSync,
   renameSync,
   type Stats,
   statSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { DiskwrightError } from "../errors.ts";
-import { sequentialTarget, type Target } from "../extents/index.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { formatBytes } from "../bytes/index.ts";
+import { DiskwrightError, DoesNotFitError } from "../errors.ts";
+import { type CancelSignal, sequentialTarget, type Target } from "../extents/index.ts";
 import { isSystemError, reasonOf } from "./host-error.ts";
 
 /** What {@link fileTarget} can be told. */
 export interface FileTargetOptions {
-  /** Write into a device or pipe that exists under the name. Without it, only regular files are replaced. */
+  /** Write into a device that exists under the name. Without it, only regular files are replaced. */
   readonly force?: boolean | undefined;
+  /** Stops the filling of a device with zeros. */
+  readonly signal?: CancelSignal | undefined;
 }
 
 /**
@@ -32,10 +39,12 @@ export function fileTarget(path: string, options: FileTargetOptions = {}): Targe
   const existing = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
   if (existing?.isDirectory()) throw new DiskwrightError("OUTPUT", `${path}: is a directory`, { path });
   if (existing === undefined || existing.isFile()) return replacingTarget(path, existing);
-  if (options.force) return deviceTarget(path);
-  throw new DiskwrightError("OUTPUT", `${path}: is not a regular file: use --force to write into it`, {
-    path,
-  });
+  const isDevice = existing.isBlockDevice() || existing.isCharacterDevice();
+  if (isDevice && options.force) return deviceTarget(path, existing.isBlockDevice(), options.signal);
+  const remedy = isDevice
+    ? "is a device: use --force to write into it"
+    : "is a pipe: write to standard output instead";
+  throw new DiskwrightError("OUTPUT", `${path}: ${remedy}`, { path });
 }
 
 /** How much is written between two times that the system is asked to bring it to the disk. */
@@ -68,10 +77,9 @@ class Syncing {
 }
 
 function replacingTarget(path: string, existing: Stats | undefined): Target {
-  // A link stays a link: what it points to is replaced.
-  const final = existing === undefined ? path : attempt(path, () => realpathSync(path));
-  const pending = join(dirname(final), `.${basename(final).slice(0, 200)}.${process.pid}.partial`);
+  const final = attempt(path, () => linkedPath(path));
   const syncing = new Syncing();
+  let pending = "";
   let descriptor: number | undefined;
 
   async function drop(): Promise<void> {
@@ -85,7 +93,8 @@ function replacingTarget(path: string, existing: Stats | undefined): Target {
   return {
     begin(size): void {
       attempt(path, () => {
-        descriptor = openSync(pending, "wx", existing === undefined ? 0o666 : existing.mode & 0o777);
+        [descriptor, pending] = openBeside(final);
+        if (existing !== undefined) keepOwnership(descriptor, existing);
         ftruncateSync(descriptor, size);
       });
     },
@@ -107,12 +116,53 @@ function replacingTarget(path: string, existing: Stats | undefined): Target {
   };
 }
 
+/** How many names are tried for the new file: old ones can be left where a process was killed. */
+const MOST_NAMES = 1000;
+
+/** Opens a new file beside `final`, hidden until it is complete. */
+function openBeside(final: string): [descriptor: number, path: string] {
+  for (let attemptNumber = 0; ; attemptNumber++) {
+    const suffix = attemptNumber === 0 ? "" : `-${attemptNumber}`;
+    const path = join(dirname(final), `.${basename(final).slice(0, 200)}.${process.pid}${suffix}.partial`);
+    try {
+      return [openSync(path, "wx", 0o666), path];
+    } catch (error) {
+      if (!isSystemError(error) || error.code !== "EEXIST" || attemptNumber >= MOST_NAMES) throw error;
+    }
+  }
+}
+
+/** Where a path leads: a link stays a link, and what it points to is replaced, or made. */
+function linkedPath(path: string): string {
+  let at = resolve(path);
+  for (let followed = 0; followed < 40; followed++) {
+    if (!lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) break;
+    at = resolve(dirname(at), readlinkSync(at));
+  }
+  return at;
+}
+
+/** Gives the new file the mode and, where that is allowed, the owner of the one that it replaces. */
+function keepOwnership(descriptor: number, { mode, uid, gid }: Stats): void {
+  try {
+    fchownSync(descriptor, uid, gid);
+  } catch (error) {
+    // Only root may give files away; the new file then belongs to whoever made it.
+    if (!isSystemError(error) || error.code !== "EPERM") throw error;
+  }
+  fchmodSync(descriptor, mode & 0o777);
+}
+
 /** A device cannot be replaced as a whole: everything is written into it in order, zeros included. */
-function deviceTarget(path: string): Target {
+function deviceTarget(path: string, isBlockDevice: boolean, signal: CancelSignal | undefined): Target {
   const descriptor = attempt(path, () => openSync(path, "r+"));
-  const target = sequentialTarget((bytes) => attempt(path, () => writeAll(descriptor, bytes, null)));
+  const target = sequentialTarget((bytes) => attempt(path, () => writeAll(descriptor, bytes, null)), signal);
   return {
     ...target,
+    begin(size): void {
+      if (isBlockDevice && size > 0) checkCapacity(path, descriptor, size);
+      return void target.begin(size);
+    },
     async commit(): Promise<void> {
       await target.commit();
       attempt(path, () => {
@@ -122,6 +172,26 @@ function deviceTarget(path: string): Target {
     },
     abort: () => closeSync(descriptor),
   };
+}
+
+/** Finds out before the first byte whether a device is too small: its old content would be lost for nothing. */
+function checkCapacity(path: string, descriptor: number, size: number): void {
+  const holds = (position: number): boolean =>
+    attempt(path, () => readSync(descriptor, new Uint8Array(1), 0, 1, position)) === 1;
+  if (holds(size - 1)) return;
+  let capacity = 0;
+  let beyond = size - 1;
+  while (beyond - capacity > 1) {
+    const middle = Math.floor((capacity + beyond) / 2);
+    if (holds(middle)) capacity = middle;
+    else beyond = middle;
+  }
+  const missing = size - beyond;
+  throw new DoesNotFitError(
+    `${path}: the device has ${formatBytes(beyond)}, the image ${formatBytes(size)}: ${formatBytes(missing)} are missing`,
+    missing,
+    { path },
+  );
 }
 
 function writeAll(descriptor: number, bytes: Uint8Array, position: number | null): void {

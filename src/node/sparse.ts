@@ -7,8 +7,8 @@ const WINDOW = 256 * 1024;
 const BLOCK = 4096;
 const ZEROS = Buffer.alloc(BLOCK);
 
-/** Up to this size a file without blocks may still hold data: some filesystems keep it in the inode. */
-const LARGEST_INLINE = 64 * 1024;
+/** How much is read between two turns of the event loop. A multiple of the window. */
+const BYTES_BETWEEN_TURNS = 256 * 1024 * 1024;
 
 /** Whether a file has fewer blocks than its size needs, so that parts of it must be holes (or compressed). */
 export function maybeSparse(status: BigIntStats): boolean {
@@ -18,11 +18,16 @@ export function maybeSparse(status: BigIntStats): boolean {
 /**
  * The parts of a sparse file that hold data, in whole blocks of 4 KiB; `undefined` when all of it does. Node
  * offers no way to ask the system where the holes are, so the file is read; files that are not sparse are
- * not, and zeros that were written there stay data.
+ * not, and zeros that were written there stay data. That a file has no blocks at all proves nothing: files
+ * of /sys and of some FUSE filesystems have none, and content all the same.
+ *
+ * `turn` is called, and waited for, every few dozen milliseconds.
  */
-export function dataRanges(path: Buffer, status: BigIntStats): readonly DataRange[] | undefined {
-  const size = Number(status.size);
-  if (status.blocks === 0n && size > LARGEST_INLINE) return [];
+export async function dataRanges(
+  path: Buffer,
+  size: number,
+  turn: () => Promise<void>,
+): Promise<readonly DataRange[] | undefined> {
   const ranges: { offset: number; length: number }[] = [];
   const file = new ScannedFile(path);
   try {
@@ -37,6 +42,7 @@ export function dataRanges(path: Buffer, status: BigIntStats): readonly DataRang
         else ranges.push({ offset: offset + at, length });
       }
       offset += found.length;
+      if (offset % BYTES_BETWEEN_TURNS === 0) await turn();
     }
   } finally {
     file.close();

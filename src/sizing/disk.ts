@@ -15,7 +15,7 @@ export interface DiskRange {
 export function diskSizeFor(layout: Layout, rootSize: number): number {
   const { start } = layout.partitions.at(-1)!;
   if (layout.table === "none") return start + rootSize;
-  return roundUp(roundUp(start + rootSize, GRAIN) + layout.tail, GRAIN);
+  return roundUp(roundUp(start + rootSize, layout.grain ?? GRAIN) + layout.tail, GRAIN);
 }
 
 /**
@@ -25,7 +25,7 @@ export function diskSizeFor(layout: Layout, rootSize: number): number {
  */
 export function restOf(layout: Layout, diskSize: number): DiskRange {
   const { start, name } = layout.partitions.at(-1)!;
-  const end = layout.table === "none" ? diskSize : roundDown(diskSize - layout.tail, GRAIN);
+  const end = layout.table === "none" ? diskSize : roundDown(diskSize - layout.tail, layout.grain ?? GRAIN);
   if (end > start) return { start, end };
   const missing = diskSizeFor(layout, 1) - diskSize;
   throw new DoesNotFitError(

@@ -114,6 +114,11 @@ export class TreeBuilder {
     return row;
   }
 
+  /** Says which parts of the file in a row hold data, when that is known only later. */
+  setData(row: number, data: readonly DataRange[]): void {
+    this.#data.set(row, data);
+  }
+
   /** The finished tree. The builder must not be used afterwards. */
   finish(origins: readonly ContentOrigin[]): Tree {
     const columns = this.#columns;

@@ -1,5 +1,6 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -213,6 +214,7 @@ describe("a run that cannot succeed", () => {
 
   it.each<[string, readonly string[], number, RegExp]>([
     ["an unknown option", ["--sise", "1G"], 2, /Did you mean --size/],
+    ["a source without a name", ["--root", ""], 2, /empty name/],
     ["an unknown layout", ["--layout", "mbr"], 2, /layout "mbr": use none, legacy, legacy\+gpt/],
     ["a size that is none", ["--size", "1 parsec"], 2, /is not a size/],
     ["a size that is no multiple of a sector", ["--size", "1000000001"], 2, /multiple of the sector size/],
@@ -262,7 +264,7 @@ describe("a run that cannot succeed", () => {
     spawnSync("ln", ["-s", "y", join(boot, "boot", "second")]);
     const result = refused(["build", "--root", boot]);
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(/first[\s\S]*second/);
+    expect(result.stderr).toMatch(/--skip-unsupported[\s\S]*\/boot\/first[\s\S]*\/boot\/second/);
     const image = join(scratch, "skipped.img");
     const skipped = diskwright(["build", "--root", boot, "--skip-unsupported", "-o", image]);
     expect(skipped.status).toBe(0);
@@ -296,6 +298,62 @@ describe("a run that cannot succeed", () => {
     expect(result.stderr).toContain("closed: permission denied");
     expect(result.stderr).toContain("secret: permission denied");
     expect(readdirSync(out)).toEqual([]);
+  });
+});
+
+describe("a run that is stopped", () => {
+  const large = join(scratch, "large tree");
+
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "by %s leaves nothing behind, and says so",
+    async (signal) => {
+      mkdirSync(large, { recursive: true });
+      if (!existsSync(join(large, "file"))) writeFileSync(join(large, "file"), Buffer.alloc(400 << 20, "x"));
+      const place = join(scratch, signal);
+      mkdirSync(place);
+      const child = spawn(process.execPath, [MAIN, "mkfs", "ext4", large, "-o", join(place, "x.img")]);
+      while (readdirSync(place).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      child.kill(signal);
+      const [status] = await once(child, "exit");
+      expect(status).toBe(130);
+      expect(readdirSync(place)).toEqual([]);
+    },
+  );
+});
+
+describe("what does not arrive", () => {
+  it.runIf(existsSync("/dev/full"))("on standard output is a failure", () => {
+    const shell = `"$0" "$@" > /dev/full`;
+    for (const args of [
+      ["plan", "--root", tree],
+      ["plan", "--root", tree, "--json"],
+    ]) {
+      const { status, stderr } = spawnSync("sh", ["-c", shell, process.execPath, MAIN, ...args], {
+        encoding: "utf8",
+      });
+      expect(stderr).toContain("standard output: ");
+      expect(status).toBe(1);
+    }
+  });
+});
+
+describe("inspect", () => {
+  it("shows the partitions beside one that is damaged", () => {
+    const image = join(scratch, "damaged.img");
+    expect(diskwright(["build", "--root", tree, ...small, "-o", image]).status).toBe(0);
+    const bytes = readFileSync(image);
+    // The root directory of the ESP at 8 MiB is said to start in a cluster that does not exist.
+    bytes.writeUInt32LE(0x05ffffff, 8 * 2 ** 20 + 44);
+    writeFileSync(image, bytes);
+    const { status, stdout } = diskwright(["inspect", image]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/ext4 "root"[\s\S]*problem: partition 1: the filesystem cannot be read/);
+    // Both headers of the GPT are gone.
+    bytes.fill(0, 512, 1024).fill(0, bytes.length - 512);
+    writeFileSync(image, bytes);
+    expect(diskwright(["inspect", image]).stdout).toMatch(
+      /problem: the MBR protects a GPT, but there is none/,
+    );
   });
 });
 

@@ -75,6 +75,17 @@ describe("the tables of make-disk-image.nix", () => {
     expect(root![0]).toBe(firstOfRoot);
   });
 
+  it.each([
+    ["54M", 105_469, 4_192_351],
+    ["76M", 148_438, 4_192_351],
+    ["300.5MiB", 615_424, 4_192_351],
+  ])(
+    "behind a boot size of %s, off every boundary, the root ends at the very megabyte",
+    (bootSize, first, last) => {
+      expect(ranges(planned({ layout: "efi", size: "2048", bootSize }))[1]).toEqual([first, last]);
+    },
+  );
+
   it("a boot size that ends where the partition starts is refused", () => {
     expect(() => planned({ layout: "efi", size: "2048", bootSize: "8M" })).toThrow(/starts at 8 MiB/);
   });

@@ -156,7 +156,17 @@ describe("automatic sizes", () => {
 
 describe("an impossible image", () => {
   it.each<[string, Omit<ImageSpec, "root">, RegExp]>([
-    ["a boot partition too small for FAT32", { layout: "efi", bootSize: "32M" }, /ESP.*34,?089,?472/],
+    [
+      "a boot partition too small for FAT32",
+      { layout: "efi", bootSize: "32M" },
+      /ESP.*34,089,472 bytes: use --boot-size 33M/,
+    ],
+    ["the same with large sectors", { bootSize: "256M", sectorSize: 4096 }, /use --boot-size 257M/],
+    [
+      "the same, where the size is an end",
+      { compat: "nixpkgs", layout: "efi", size: "2048", bootSize: "32M" },
+      /use --boot-size 41MiB/,
+    ],
     ["a boot size that is no whole MiB", { bootSize: 40_000_000 }, /whole mebibytes/],
     ["a sector size of 520", { sectorSize: 520 }, /use 512 or 4096/],
     ["compat with large sectors", { compat: "nixpkgs", sectorSize: 4096 }, /512 bytes only/],
@@ -168,7 +178,7 @@ describe("an impossible image", () => {
   it("a boot partition too small for its content says what is missing and what takes the room", () => {
     const entries: Entry[] = [{ path: "boot/initrd", type: "file", content: patterned(50_000_000, 1) }];
     expect(() => planned({ layout: "efi", bootSize: "40M" }, entries)).toThrow(
-      /partition ESP[\s\S]*\/initrd/,
+      /partition ESP[\s\S]*use --boot-size 49M[\s\S]*\/initrd/,
     );
   });
 });

@@ -1,11 +1,13 @@
 import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -122,6 +124,35 @@ describe("a file that changes between scan and write", () => {
   });
 });
 
+describe("a file that changes while it is read", () => {
+  it("is caught when it has been read", async () => {
+    const top = place("torn");
+    const path = join(top, "file");
+    writeFileSync(path, Buffer.alloc(40 << 20, "old"));
+    const plan = planExt4(await directory(top), { uuid });
+    const output = join(scratch, "torn.img");
+    let changed = false;
+    const onProgress = (): void => {
+      if (!changed) appendFileSync(path, "new");
+      changed = true;
+    };
+    const writing = writeFormat("raw", writeExt4(plan), plan.size, fileTarget(output), {
+      reader: new FileReader(),
+      onProgress,
+    });
+    await expect(writing).rejects.toThrow(/torn\/file changed after it was scanned/);
+    expect(existsSync(output)).toBe(false);
+  });
+});
+
+describe("a file that has no blocks, and content all the same", () => {
+  it.runIf(existsSync("/sys/kernel/btf/vmlinux"))("is read", async () => {
+    const tree = await directory("/sys/kernel/btf");
+    const data = tree.data(tree.find("/vmlinux")!);
+    expect(data === undefined || data.length > 0).toBe(true);
+  });
+});
+
 describe("fileSource", () => {
   it("refuses what is no file, and does not wait for a pipe's writer", () => {
     spawnSync("mkfifo", [join(scratch, "pipe")]);
@@ -155,6 +186,23 @@ describe("fileTarget", () => {
     await send(fileTarget(join(top, "link.img")));
     expect(readFileSync(join(top, "real.img"))).toHaveLength(10_000);
     expect(readdirSync(top).sort()).toEqual(["link.img", "real.img"]);
+  });
+
+  it("makes what a dangling link points to, and keeps the mode of what it replaces", async () => {
+    const top = place("dangling target");
+    symlinkSync("real.img", join(top, "link.img"));
+    await send(fileTarget(join(top, "link.img")));
+    chmodSync(join(top, "real.img"), 0o666);
+    await send(fileTarget(join(top, "link.img")));
+    expect(readdirSync(top).sort()).toEqual(["link.img", "real.img"]);
+    expect(statSync(join(top, "real.img")).mode & 0o777).toBe(0o666);
+  });
+
+  it("is not in the way of what a killed process left behind", async () => {
+    const top = place("left behind");
+    writeFileSync(join(top, `.x.img.${process.pid}.partial`), "left");
+    await send(fileTarget(join(top, "x.img")));
+    expect(statSync(join(top, "x.img")).size).toBe(10_000);
   });
 
   it.each([

@@ -1,0 +1,16 @@
+import { DiskwrightError } from "../errors.ts";
+
+/** The part of AbortSignal that is used, so that the core needs no host types. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+}
+
+/**
+ * Gives the event loop a turn, in which whoever wants to stop the work can say so.
+ *
+ * @throws DiskwrightError `ABORTED` when somebody does.
+ */
+export async function eventLoopTurn(signal: CancelSignal | undefined): Promise<void> {
+  await new Promise<void>((resolve) => void setTimeout(resolve, 0));
+  if (signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
+}

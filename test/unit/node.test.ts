@@ -20,6 +20,7 @@ import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import type { Target } from "../../src/extents/index.ts";
 import { writeFormat } from "../../src/formats/index.ts";
 import { directory, FileReader, fileSource, fileTarget } from "../../src/node/index.ts";
+import { treeOf } from "../../src/tree/index.ts";
 import { makeHostTree } from "../support/host-tree.ts";
 import { scratchDirectory } from "../support/referee.ts";
 
@@ -47,6 +48,20 @@ describe("directory", () => {
       { offset: 20 << 20, length: 4096 },
     ]);
     expect(a.data(a.find("/three mebibytes")!)).toBeUndefined();
+  });
+
+  it("gives the same filesystem as the same entries from memory", async () => {
+    const top = join(scratch, "both ways");
+    await makeHostTree(top);
+    const scanned = await directory(top);
+    const images = [scanned, treeOf([...scanned.entries()].reverse())].map(async (tree, index) => {
+      const path = join(scratch, `both ways ${index}.img`);
+      const plan = planExt4(tree, { uuid });
+      await writeFormat("raw", writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
+      return readFileSync(path);
+    });
+    const [fromDirectory, fromMemory] = await Promise.all(images);
+    expect(fromMemory!.equals(fromDirectory!)).toBe(true);
   });
 
   it("reaches what lies deeper than a path can say", async () => {

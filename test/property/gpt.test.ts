@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ByteSource, Extent } from "../../src/extents/index.ts";
+import type { Extent } from "../../src/extents/index.ts";
 import {
   type GptPartitionSpec,
   type GptSpec,
@@ -12,25 +12,7 @@ import {
   readGpt,
   writeGpt,
 } from "../../src/gpt/index.ts";
-
-/** A disk that holds some extents and is too large for memory. */
-function sparseDisk(extents: Iterable<Extent>, size: number): ByteSource {
-  const parts = [...extents];
-  return {
-    size,
-    read(position, length): Uint8Array {
-      expect(position + length).toBeLessThanOrEqual(size);
-      const bytes = new Uint8Array(length);
-      for (const { position: start, source } of parts) {
-        const part = source as Uint8Array;
-        const from = Math.max(start, position);
-        const to = Math.min(start + part.length, position + length);
-        if (from < to) bytes.set(part.subarray(from - start, to - start), from - position);
-      }
-      return bytes;
-    },
-  };
-}
+import { sparseDisk } from "../support/sparse-disk.ts";
 
 const lba = fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 5000 }), fc.nat({ max: 2 ** 31 }));
 const name = fc.oneof(

@@ -1,4 +1,3 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -12,6 +11,7 @@ import {
   writeGpt,
 } from "../../src/gpt/index.ts";
 import { describeWith, run, scratchDirectory } from "../support/referee.ts";
+import { saveSparse } from "../support/sparse-disk.ts";
 
 const DISK_GUID = "97fd5997-f390-0b4a-a3f8-d106c1723aea";
 const FIRST_GUID = "1c06f03b-704e-4657-b9cd-681a087a2fdc";
@@ -20,13 +20,7 @@ const MIB_SECTORS = 2048;
 
 /** Writes a sparse image that holds nothing but the table. */
 function saveTable(path: string, plan: GptPlan): void {
-  const file = openSync(path, "w");
-  ftruncateSync(file, plan.sectors * plan.sectorSize);
-  for (const { position, source } of writeGpt(plan)) {
-    const bytes = source as Uint8Array;
-    expect(writeSync(file, bytes, 0, bytes.length, position)).toBe(bytes.length);
-  }
-  closeSync(file);
+  saveSparse(path, writeGpt(plan), plan.sectors * plan.sectorSize);
 }
 
 /** Attributes in the words of libfdisk. */

@@ -1,4 +1,3 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -11,16 +10,11 @@ import {
   writeMbr,
 } from "../../src/mbr/index.ts";
 import { describeWith, run, scratchDirectory } from "../support/referee.ts";
+import { saveSparse } from "../support/sparse-disk.ts";
 
 /** Writes a sparse image that holds nothing but the table. */
 function saveTable(path: string, plan: MbrPlan): void {
-  const file = openSync(path, "w");
-  ftruncateSync(file, plan.sectors * plan.sectorSize);
-  for (const { position, source } of writeMbr(plan)) {
-    const bytes = source as Uint8Array;
-    expect(writeSync(file, bytes, 0, bytes.length, position)).toBe(bytes.length);
-  }
-  closeSync(file);
+  saveSparse(path, writeMbr(plan), plan.sectors * plan.sectorSize);
 }
 
 const COMPLAINT = /Error|Warning|overlap|corrupt|invalid|greater than/;

@@ -1,5 +1,5 @@
 import { fillBlockBitmap, fillInodeBitmap } from "./bitmap.ts";
-import { bitmapChecksum, filesystemSeed, groupDescriptorChecksum } from "./checksum.ts";
+import { bitmapChecksum, groupDescriptorChecksum } from "./checksum.ts";
 import { groupLength } from "./geometry.ts";
 import { type Ext4Plan, groupOfInode } from "./plan.ts";
 import { DESCRIPTOR_SIZE, FIRST_INODE, GROUP_FLAG, groupDescriptor } from "./structures.ts";
@@ -17,7 +17,7 @@ export interface GroupTable {
 /** Encodes the group descriptor table (group_descr.rst). */
 export function encodeGroups(plan: Ext4Plan): GroupTable {
   const cut = plan.geometry;
-  const seed = filesystemSeed(plan.uuid);
+  const seed = plan.checksumSeed;
   const directories = directoriesByGroup(plan);
   const bytes = new Uint8Array(cut.descriptorBlocks * cut.blockSize);
   const bitmap = new Uint8Array(cut.blockSize);

@@ -11,6 +11,7 @@ import {
 } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 import { fileMode, type Tree } from "../tree/index.ts";
+import { filesystemSeed } from "./checksum.ts";
 import { type BlockSize, type Geometry, geometry, hasSuperblock } from "./geometry.ts";
 import { type Inventory, NO_ROW, takeInventory } from "./inventory.ts";
 import { type Placement, place } from "./placement.ts";
@@ -62,6 +63,8 @@ export interface Ext4Usage {
 export interface Ext4Plan {
   readonly tree: Tree;
   readonly uuid: string;
+  /** What the checksums of all metadata but the superblock start from; it follows from the UUID. */
+  readonly checksumSeed: number;
   readonly hashSeed: string;
   readonly label: string;
   readonly time: number | undefined;
@@ -108,6 +111,7 @@ export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
   const plan: Ext4Plan = {
     tree,
     uuid: parseGuid(options.uuid),
+    checksumSeed: filesystemSeed(options.uuid),
     hashSeed: parseGuid(options.hashSeed ?? identity(options.uuid).uuid("ext4/hash-seed")),
     label,
     time,

@@ -1,7 +1,7 @@
 import { bytesExtent, type Content, type Extent, merged } from "../extents/index.ts";
 import { fileMode } from "../tree/index.ts";
 import { fillBlockBitmap, fillInodeBitmap } from "./bitmap.ts";
-import { filesystemSeed, inodeSeed } from "./checksum.ts";
+import { inodeSeed } from "./checksum.ts";
 import { type DirectoryContents, directoryBlocks } from "./directory.ts";
 import {
   type ExtentTree,
@@ -115,7 +115,7 @@ function writeInode(plan: Ext4Plan, inode: number, bytes: Uint8Array, view: Data
     else if (device !== undefined) encodeDevice(view, at, device);
     encodeInode(view, at, inodeValues(plan, row, type, hasExtents, nodes));
   }
-  signInode(bytes, view, at, filesystemSeedOf(plan), inode);
+  signInode(bytes, view, at, plan.checksumSeed, inode);
 }
 
 /** Writes the root of an entry's extent tree, and returns how many blocks its other nodes take. */
@@ -202,14 +202,6 @@ function lostAndFoundInode(plan: Ext4Plan): InodeValues {
   };
 }
 
-const seeds = new WeakMap<Ext4Plan, number>();
-
-function filesystemSeedOf(plan: Ext4Plan): number {
-  let seed = seeds.get(plan);
-  if (seed === undefined) seeds.set(plan, (seed = filesystemSeed(plan.uuid)));
-  return seed;
-}
-
 /** A run of an entry's blocks: the first in the file, the first on disk, how many. */
 interface Run {
   readonly logical: number;
@@ -234,7 +226,7 @@ function extentTreeOf(plan: Ext4Plan, inode: number, row: number | undefined): E
   const { space, blockSize } = plan.geometry;
   const { runs, end } = runsOf(plan, row);
   let cursor = end;
-  return encodeTree(runs, blockSize, inodeSeed(filesystemSeedOf(plan), inode, 0), () => {
+  return encodeTree(runs, blockSize, inodeSeed(plan.checksumSeed, inode, 0), () => {
     const block = space.firstFree(cursor);
     cursor = block + 1;
     return block;
@@ -263,7 +255,7 @@ function* directoryExtents(plan: Ext4Plan, row: number | undefined): Generator<E
     parentInode: row === undefined ? ROOT_INODE : inventory.inodeOf[tree.columns.parent[row]!]!,
     row,
     blocks: row === undefined ? inventory.lostAndFoundBlocks : inventory.blocks[row]!,
-    checksumSeed: inodeSeed(filesystemSeedOf(plan), inode, 0),
+    checksumSeed: inodeSeed(plan.checksumSeed, inode, 0),
     ...(isRootWithout ? { extra: { name: LOST_AND_FOUND, inode: FIRST_INODE } } : {}),
   };
   const blocks = directoryBlocks(tree, inventory.inodeOf, contents, blockSize);

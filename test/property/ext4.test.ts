@@ -1,12 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { byteKey } from "../../src/bytes/index.ts";
-import { encodeLeaf, layExtents, nodeEntries, treeBlocks } from "../../src/ext4/extent-tree.ts";
+import { directoryBlocks } from "../../src/ext4/directory.ts";
+import { encodeLeaf, encodeTree, layExtents, nodeEntries, treeBlocks } from "../../src/ext4/extent-tree.ts";
 import { geometry, groupLength } from "../../src/ext4/geometry.ts";
 import { type BlockSize, type Ext4Plan, openExt4, planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import { encodeInode, signInode } from "../../src/ext4/inode.ts";
 import { SpaceMap } from "../../src/ext4/space.ts";
-import { extentLeaf, inode as inodeRecord } from "../../src/ext4/structures.ts";
+import {
+  directoryEntry,
+  directoryTail,
+  extentHeader,
+  extentIndex,
+  extentLeaf,
+  inode as inodeRecord,
+} from "../../src/ext4/structures.ts";
 import { timeExtra, timeFrom, timeLow } from "../../src/ext4/time.ts";
 import { bytesSource } from "../../src/extents/index.ts";
 import { type Entry, type Tree, treeOf } from "../../src/tree/index.ts";
@@ -253,6 +261,83 @@ describe("encoders written by hand", () => {
           startLow: physical % 2 ** 32,
         });
       }),
+    );
+  });
+
+  it("write the directory entries and tails that are declared", () => {
+    const names = fc.uniqueArray(fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 60 }), {
+      minLength: 1,
+      maxLength: 80,
+    });
+    fc.assert(
+      fc.property(names, blockSizes, (list, blockSize) => {
+        const clean = [...new Set(list.map((name) => `n${name.replaceAll("/", "_")}`))];
+        const tree = treeOf(clean.map((path): Entry => ({ path, type: "file" })));
+        const inodeOf = Uint32Array.from({ length: tree.length }, (_, row) => row + 100);
+        const contents = { inode: 2, parentInode: 2, row: 0, blocks: 1, checksumSeed: 7 };
+        const found: string[] = [];
+        for (const block of directoryBlocks(tree, inodeOf, contents, blockSize)) {
+          const end = blockSize - directoryTail.span;
+          const tail = directoryTail.fromBytes(block, end);
+          expect(tail).toMatchObject({ inode: 0, recordLength: 12, nameLength: 0, fileType: 0xde });
+          expect(directoryTail.toBytes(tail)).toEqual(block.slice(end));
+          for (let at = 0; at < end; ) {
+            const entry = directoryEntry.fromBytes(block, at);
+            expect(directoryEntry.toBytes(entry)).toEqual(block.slice(at, at + directoryEntry.span));
+            const name = block.subarray(
+              at + directoryEntry.span,
+              at + directoryEntry.span + entry.nameLength,
+            );
+            found.push(byteKey(name));
+            at += entry.recordLength;
+            expect(at).toBeLessThanOrEqual(end);
+          }
+        }
+        expect(found).toEqual([
+          ".",
+          "..",
+          ...Array.from({ length: tree.length - 1 }, (_, row) => byteKey(tree.name(row + 1))),
+        ]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("write the nodes of an extent tree that are declared", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2000 }), fc.nat(2 ** 40), (count, start) => {
+        const extents = Array.from({ length: count }, (_, index) => ({
+          logical: 2 * index,
+          physical: start + 2 * index,
+          count: 1,
+        }));
+        let next = start + 2 * count;
+        const { root, nodes } = encodeTree(extents, 4096, 7, () => next++);
+        expect(nodes).toHaveLength(treeBlocks(count, 4096));
+        const leaves: number[] = [];
+        const visit = (node: Uint8Array): void => {
+          const head = extentHeader.fromBytes(node);
+          expect(extentHeader.toBytes(head)).toEqual(node.slice(0, extentHeader.span));
+          for (let index = 0; index < head.entries; index++) {
+            const at = extentHeader.span + index * extentIndex.span;
+            const stored = node.slice(at, at + extentIndex.span);
+            if (head.depth === 0) {
+              expect(extentLeaf.toBytes(extentLeaf.fromBytes(stored))).toEqual(stored);
+              leaves.push(extentLeaf.fromBytes(stored).logicalBlock);
+            } else {
+              const below = extentIndex.fromBytes(stored);
+              expect(extentIndex.toBytes(below)).toEqual(stored);
+              visit(
+                nodes.find(({ block }) => block === below.nodeBlockHigh * 2 ** 32 + below.nodeBlockLow)!
+                  .bytes,
+              );
+            }
+          }
+        };
+        visit(root);
+        expect(leaves).toEqual(extents.map(({ logical }) => logical));
+      }),
+      { numRuns: 30 },
     );
   });
 

@@ -14,6 +14,7 @@ export {
   u8,
   u16,
   u32,
+  u32be,
   u64,
   uuid,
 } from "./record.ts";

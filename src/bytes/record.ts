@@ -51,7 +51,7 @@ function view(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function unsigned(span: 1 | 2 | 4): Field<number> {
+function unsigned(span: 1 | 2 | 4, isLittleEndian = true): Field<number> {
   const limit = 2 ** (8 * span) - 1;
   return {
     span,
@@ -60,12 +60,13 @@ function unsigned(span: 1 | 2 | 4): Field<number> {
         fail(name, `an integer from 0 to ${limit}`, value);
       }
       if (span === 1) bytes[offset] = value;
-      else if (span === 2) view(bytes).setUint16(offset, value, true);
-      else view(bytes).setUint32(offset, value, true);
+      else if (span === 2) view(bytes).setUint16(offset, value, isLittleEndian);
+      else view(bytes).setUint32(offset, value, isLittleEndian);
     },
     decode(bytes, offset): number {
       if (span === 1) return bytes[offset]!;
-      return span === 2 ? view(bytes).getUint16(offset, true) : view(bytes).getUint32(offset, true);
+      const word = view(bytes);
+      return span === 2 ? word.getUint16(offset, isLittleEndian) : word.getUint32(offset, isLittleEndian);
     },
   };
 }
@@ -76,6 +77,8 @@ export const u8: Field<number> = unsigned(1);
 export const u16: Field<number> = unsigned(2);
 /** An unsigned 32-bit integer, little-endian. */
 export const u32: Field<number> = unsigned(4);
+/** An unsigned 32-bit integer, big-endian. */
+export const u32be: Field<number> = unsigned(4, false);
 
 const U64_LIMIT = (1n << 64n) - 1n;
 

@@ -8,6 +8,7 @@ import {
   u8,
   u16,
   u32,
+  u32be,
   u64,
   uuid,
 } from "../bytes/index.ts";
@@ -237,8 +238,107 @@ const directoryTailFields = {
 export type DirectoryTail = RecordValue<typeof directoryTailFields>;
 export const directoryTail: RecordType<DirectoryTail> = record(directoryTailFields);
 
+const indexRootFields = {
+  reservedZero: reserved(4), // 0x00
+  hashVersion: u8, // 0x04
+  infoLength: u8, // 0x05: 8
+  indirectLevels: u8, // 0x06
+  unusedFlags: u8, // 0x07
+};
+
+/** What follows "." and ".." in the first block of an indexed directory, 8 bytes (directory.rst, "dx_root"). */
+export type IndexRoot = RecordValue<typeof indexRootFields>;
+export const indexRoot: RecordType<IndexRoot> = record(indexRootFields);
+
+const indexEntryFields = {
+  hash: u32, // 0x00: in the first entry of a node, u16 limit and u16 count
+  block: u32, // 0x04: a logical block of the directory
+};
+
+/** From which hash on names lie in which block. 8 bytes (directory.rst, "dx_entry"). */
+export type IndexEntry = RecordValue<typeof indexEntryFields>;
+export const indexEntry: RecordType<IndexEntry> = record(indexEntryFields);
+
+const indexTailFields = {
+  reservedZero: reserved(4), // 0x00
+  checksum: u32, // 0x04
+};
+
+/** The checksum of an index node, in the place of one more entry, 8 bytes (directory.rst, "dx_tail"). */
+export type IndexTail = RecordValue<typeof indexTailFields>;
+export const indexTail: RecordType<IndexTail> = record(indexTailFields);
+
+const xattrHeaderFields = {
+  magic: u32, // 0x00
+  referenceCount: u32, // 0x04: inodes that use the block
+  blocks: u32, // 0x08: 1
+  hash: u32, // 0x0c: of all entries
+  checksum: u32, // 0x10
+  reservedTail: reserved(12), // 0x14
+};
+
+/** What a block of extended attributes starts with, 32 bytes (attributes.rst). */
+export type XattrHeader = RecordValue<typeof xattrHeaderFields>;
+export const xattrHeader: RecordType<XattrHeader> = record(xattrHeaderFields);
+
+const xattrEntryFields = {
+  nameLength: u8, // 0x00
+  nameIndex: u8, // 0x01: which prefix the name has
+  valueOffset: u16, // 0x02
+  valueInode: u32, // 0x04: the inode that holds the value (ea_inode), or 0
+  valueSize: u32, // 0x08
+  hash: u32, // 0x0c
+};
+
+/** The head of an extended attribute, 16 bytes; the rest of its name follows (attributes.rst). */
+export type XattrEntry = RecordValue<typeof xattrEntryFields>;
+export const xattrEntry: RecordType<XattrEntry> = record(xattrEntryFields);
+
+const orphanTailFields = {
+  magic: u32, // 0x00
+  checksum: u32, // 0x04
+};
+
+/** The end of a block of the orphan file, 8 bytes (orphan.rst). */
+export type OrphanTail = RecordValue<typeof orphanTailFields>;
+export const orphanTail: RecordType<OrphanTail> = record(orphanTailFields);
+
+const journalSuperblockFields = {
+  magic: u32be, // 0x00
+  blockType: u32be, // 0x04: 4, a superblock of version 2
+  headerSequence: u32be, // 0x08
+  blockSize: u32be, // 0x0c
+  blocks: u32be, // 0x10
+  firstBlock: u32be, // 0x14: of the log
+  firstSequence: u32be, // 0x18
+  start: u32be, // 0x1c: 0 when there is nothing to replay
+  error: u32be, // 0x20
+  compatible: u32be, // 0x24
+  incompatible: u32be, // 0x28
+  readOnlyCompatible: u32be, // 0x2c
+  uuid, // 0x30
+  users: u32be, // 0x40
+  dynamicSuperblock: u32be, // 0x44
+  maximumTransaction: u32be, // 0x48
+  maximumTransactionData: u32be, // 0x4c
+  checksumType: u8, // 0x50
+  padding: reserved(3), // 0x51
+  fastCommitBlocks: u32be, // 0x54
+  head: u32be, // 0x58
+  reservedTail: reserved(160), // 0x5c
+  checksum: u32be, // 0xfc
+  userIds: reserved(768), // 0x100
+};
+
+/** The superblock of the journal, 1024 bytes, big-endian (journal.rst). */
+export type JournalSuperblock = RecordValue<typeof journalSuperblockFields>;
+export const journalSuperblock: RecordType<JournalSuperblock> = record(journalSuperblockFields);
+
 export const SUPERBLOCK_MAGIC = 0xef53;
 export const EXTENT_MAGIC = 0xf30a;
+export const XATTR_MAGIC = 0xea020000;
+export const ORPHAN_MAGIC = 0x0b10ca04;
+export const JOURNAL_MAGIC = 0xc03b3998;
 
 /** Where the superblock starts, in bytes. */
 export const SUPERBLOCK_OFFSET = 1024;
@@ -249,6 +349,8 @@ export const EXTRA_INODE_SIZE = 32;
 
 // Numbers of inodes with a meaning of their own (special_inodes.rst).
 export const ROOT_INODE = 2;
+export const RESIZE_INODE = 7;
+export const JOURNAL_INODE = 8;
 /** The first inode that is not reserved; lost+found takes it. */
 export const FIRST_INODE = 11;
 
@@ -257,6 +359,7 @@ export const INODE_FLAG = {
   index: 0x1000,
   hugeFile: 0x40000,
   extents: 0x80000,
+  xattrValue: 0x200000,
   inlineData: 0x10000000,
 } as const;
 

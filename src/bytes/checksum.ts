@@ -18,3 +18,16 @@ export function crc32cRegister(register: number, bytes: Uint8Array): number {
 export function crc32c(bytes: Uint8Array): number {
   return crc32cPackage.buf(bytes) >>> 0;
 }
+
+const CRC16_TABLE: Uint16Array = Uint16Array.from({ length: 256 }, (_, index) => {
+  let register = index;
+  for (let bit = 0; bit < 8; bit++) register = register & 1 ? (register >>> 1) ^ 0xa001 : register >>> 1;
+  return register;
+});
+
+/** Feeds `bytes` into a CRC-16 (ARC, reflected 0xA001) register and returns the register. */
+export function crc16Register(register: number, bytes: Uint8Array): number {
+  let value = register;
+  for (const byte of bytes) value = (value >>> 8) ^ CRC16_TABLE[(value ^ byte) & 0xff]!;
+  return value;
+}

@@ -1,4 +1,4 @@
-export { crc32, crc32c, crc32cRegister } from "./checksum.ts";
+export { crc16Register, crc32, crc32c, crc32cRegister } from "./checksum.ts";
 export { guidFromBytes, guidToBytes, NIL_GUID, parseGuid, uuidFromBytes, uuidToBytes } from "./guid.ts";
 export { type Identity, identity } from "./identity.ts";
 export {

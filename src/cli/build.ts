@@ -3,8 +3,10 @@ import { chooseFormat } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan, write } from "../image/index.ts";
 import { treeOf } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
-import { type ImageOptions, type OutputOptions, sourceDateEpoch } from "./options.ts";
+import { ext4TuningOf } from "./ext4-options.ts";
+import type { ImageOptions, OutputOptions } from "./options.ts";
 import { outputTarget, print, printJson } from "./output.ts";
+import { sourceDateEpoch } from "./parse.ts";
 import { readSource } from "./source.ts";
 import { progressLine, type Talk, talk, warnAll } from "./talk.ts";
 import { planText } from "./text.ts";
@@ -18,17 +20,17 @@ async function planOf(
   voice: Talk,
   signal: AbortSignal,
 ): Promise<ImagePlan> {
-  const { root, exclude, owner, reserved, rootFsUuid, skipUnsupported, ...rest } = options;
+  const { root, exclude, owner, xattrs, rootFsUuid, skipUnsupported, ...rest } = options;
   const spec = {
     ...rest,
     time: options.time ?? sourceDateEpoch(),
-    reservedPercent: reserved,
+    rootFilesystem: ext4TuningOf(options),
     rootFilesystemUuid: rootFsUuid,
     unsupported: skipUnsupported ? "skip" : "error",
   } as const;
   // A wrong option is told at once, not after a long scan.
   image({ ...spec, root: treeOf([]) });
-  const tree = await readSource({ path: root, exclude, owner, output }, voice, signal);
+  const tree = await readSource({ path: root, exclude, owner, xattrs, output }, voice, signal);
   return plan(image({ ...spec, root: tree }));
 }
 

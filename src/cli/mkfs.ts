@@ -1,13 +1,14 @@
 import { formatSize, identity, parseSize } from "../bytes/index.ts";
-import type { BlockSize } from "../ext4/index.ts";
 import type { Extent } from "../extents/index.ts";
 import type { FatOptions as FatPlanOptions } from "../fat32/index.ts";
 import { chooseFormat, writeFormat } from "../formats/index.ts";
 import type { FilesystemPlan } from "../image/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
-import { type OutputOptions, type SourceOptions, sourceDateEpoch } from "./options.ts";
+import { type Ext4Tuning, ext4TuningOf } from "./ext4-options.ts";
+import type { OutputOptions, SourceOptions } from "./options.ts";
 import { outputTarget, printJson } from "./output.ts";
+import { sourceDateEpoch } from "./parse.ts";
 import { readSource } from "./source.ts";
 import { progressLine, talk, warnAll } from "./talk.ts";
 
@@ -18,11 +19,8 @@ interface FilesystemOptions extends SourceOptions, OutputOptions {
 }
 
 /** What the options of `mkfs ext4` hold. */
-export interface Ext4Options extends FilesystemOptions {
+export interface Ext4Options extends FilesystemOptions, Ext4Tuning {
   readonly uuid?: string;
-  readonly blockSize?: number;
-  readonly inodes?: number;
-  readonly reserved?: number;
 }
 
 /** What the options of `mkfs fat` hold. */
@@ -44,8 +42,12 @@ interface Planned {
 const DEFAULT_SEED = "diskwright";
 
 function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: number } {
+  const isComputed = options.size === undefined || options.size === "auto" || options.size === "minimal";
+  if (options.size === "minimal" && options.additionalSpace !== undefined) {
+    throw new UsageError('--size minimal leaves no additional space: use "auto" with it');
+  }
   return {
-    ...(options.size === undefined || options.size === "auto" ? {} : { size: parseSize(options.size) }),
+    ...(isComputed ? {} : { size: parseSize(options.size!) }),
     ...(options.additionalSpace === undefined ? {} : { freeBytes: parseSize(options.additionalSpace) }),
   };
 }
@@ -54,15 +56,13 @@ function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: numbe
 export async function runExt4(path: string, options: Ext4Options, signal: AbortSignal): Promise<void> {
   const { planExt4, writeExt4 } = await import("../ext4/index.ts");
   await run(path, options, signal, (tree) => {
-    const { label, inodes, time = sourceDateEpoch() } = options;
+    const { label, time = sourceDateEpoch() } = options;
     const plan = planExt4(tree, {
+      ...ext4TuningOf(options),
       ...sizesOf(options),
       uuid: options.uuid ?? identity(options.seed ?? DEFAULT_SEED).uuid("filesystem"),
       label,
-      inodes,
       time,
-      blockSize: options.blockSize as BlockSize | undefined,
-      reservedPercent: options.reserved,
     });
     const { usage, warnings } = plan;
     return { filesystem: { type: "ext4", plan }, extents: writeExt4(plan), freeBytes: usage.free, warnings };
@@ -95,11 +95,11 @@ async function run(
   signal: AbortSignal,
   planned: (tree: Tree) => Planned,
 ): Promise<void> {
-  const { output, json = false, quiet = false, force = false, exclude, owner } = options;
+  const { output, json = false, quiet = false, force = false, exclude, owner, xattrs } = options;
   if (output === "-" && json) throw new UsageError("--json and the image cannot both go to standard output");
   const voice = talk(quiet);
   const format = chooseFormat(undefined, output);
-  const tree = await readSource({ path, exclude, owner, output }, voice, signal);
+  const tree = await readSource({ path, exclude, owner, xattrs, output }, voice, signal);
   const { filesystem, extents, freeBytes, warnings } = planned(tree);
   warnAll(voice, warnings);
   // What is no whole block stays free at the end: the image has the size that was asked for.

@@ -1,10 +1,13 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { LayoutName } from "../layouts/index.ts";
+import { addExt4Tuning, type Ext4Tuning } from "./ext4-options.ts";
+import { type Owner, parseOwner, parseSector, parseSignature, parseTime } from "./parse.ts";
 
 /** The options that decide what goes in, once commander has read them. */
 export interface SourceOptions {
   readonly owner?: Owner;
   readonly exclude?: readonly string[];
+  readonly xattrs?: "none" | "portable" | "all";
   readonly time?: number;
   readonly seed?: string;
 }
@@ -18,7 +21,7 @@ export interface OutputOptions {
 }
 
 /** What `build` and `plan` have in common. */
-export interface ImageOptions extends SourceOptions {
+export interface ImageOptions extends SourceOptions, Ext4Tuning {
   readonly root: string;
   readonly layout?: LayoutName;
   readonly size?: string;
@@ -26,7 +29,6 @@ export interface ImageOptions extends SourceOptions {
   readonly bootSize?: string;
   readonly label?: string;
   readonly sectorSize?: number;
-  readonly reserved?: number;
   readonly diskGuid?: string;
   readonly diskSignature?: number;
   readonly rootGuid?: string;
@@ -38,66 +40,6 @@ export interface ImageOptions extends SourceOptions {
   readonly quiet?: boolean;
 }
 
-/** An owner and group for every entry. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-const LARGEST_ID = 2 ** 32 - 1;
-
-/** `UID:GID`, as numbers. */
-export function parseOwner(text: string): Owner {
-  const match = /^(\d+):(\d+)$/.exec(text);
-  const [uid, gid] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || uid > LARGEST_ID || gid > LARGEST_ID) {
-    throw new InvalidArgumentError("Use two numbers up to 4294967295, such as 0:0 or 1000:100.");
-  }
-  return { uid, gid };
-}
-
-/** Seconds since 1970 as a number, or a date as ISO 8601 writes it. */
-export function parseTime(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
-  const milliseconds = isIso ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(milliseconds) || milliseconds < 0) {
-    throw new InvalidArgumentError(
-      "Use seconds since 1970, or a date such as 2026-11-23 or 2026-11-23T12:00:00Z.",
-    );
-  }
-  return Math.floor(milliseconds / 1000);
-}
-
-/** The clock of reproducible builds (reproducible-builds.org/specs/source-date-epoch). */
-export function sourceDateEpoch(): number | undefined {
-  const text = process.env.SOURCE_DATE_EPOCH;
-  if (text === undefined || text === "") return undefined;
-  if (!/^\d+$/.test(text)) {
-    throw new InvalidArgumentError(`SOURCE_DATE_EPOCH is "${text}": it must be whole seconds since 1970.`);
-  }
-  return Number(text);
-}
-
-function parseCount(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Use a whole number.");
-  return Number(text);
-}
-
-function parsePercent(text: string): number {
-  const value = Number(text.replace(/%$/, ""));
-  if (!/^\d+(\.\d+)?%?$/.test(text) || value > 50)
-    throw new InvalidArgumentError("Use a number from 0 to 50.");
-  return value;
-}
-
-function parseSignature(text: string): number {
-  const value = /^0x[0-9a-f]{1,8}$/i.test(text) || /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value > 0 && value < 2 ** 32))
-    throw new InvalidArgumentError("Use a number such as 0x0b49b940, not zero.");
-  return value;
-}
-
 function collect(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text];
 }
@@ -107,6 +49,12 @@ export function addSourceOptions(command: Command): Command {
   return command
     .option("--owner <uid:gid>", "give every file this owner and group", parseOwner)
     .option("--exclude <glob>", "leave out what matches; may be given again", collect)
+    .addOption(
+      new Option(
+        "--xattrs <which>",
+        "extended attributes to keep; portable (default): all but the host's own, such as SELinux labels",
+      ).choices(["none", "portable", "all"]),
+    )
     .option(
       "--time <seconds|date>",
       "the only clock (default: $SOURCE_DATE_EPOCH, else 1970); later times become it",
@@ -122,7 +70,7 @@ export function addImageOptions(command: Command): Command {
     .option("--layout <name>", "how the disk is divided, see below (default: efi)")
     .option(
       "--size <size>",
-      'size of the disk, or "auto": as small as the tree and the additional space allow',
+      'size of the disk; "auto": as small as the tree and the additional space allow; "minimal": without that',
     )
     .option(
       "--additional-space <size>",
@@ -131,12 +79,7 @@ export function addImageOptions(command: Command): Command {
     .option("--boot-size <size>", "size of the boot partition (default: 256M)")
     .option("--label <text>", "label of the root filesystem (default: root)");
   addSourceOptions(command);
-  return command
-    .option(
-      "--reserved <percent>",
-      "share of the root filesystem that only root may fill (default: 5)",
-      parsePercent,
-    )
+  command
     .addOption(
       new Option("--sector-size <bytes>", "bytes of a sector (default: 512)")
         .choices(["512", "4096"])
@@ -153,17 +96,13 @@ export function addImageOptions(command: Command): Command {
       ),
     )
     .option("--format <name>", "format of the image: raw (default: by the name of the output)");
-}
-
-function parseSector(text: string): number {
-  if (text !== "512" && text !== "4096") throw new InvalidArgumentError("Use 512 or 4096.");
-  return Number(text);
+  return addExt4Tuning(command, "Root filesystem:");
 }
 
 /** The options of `mkfs`. */
 export function addFilesystemOptions(command: Command): Command {
   command
-    .option("--size <size>", "size of the filesystem (default: the smallest that holds the tree)")
+    .option("--size <size>", 'size of the filesystem (default: "minimal", the smallest that holds the tree)')
     .option("--additional-space <size>", "free space to leave when no size is given (default: 0)")
     .option("--label <text>", "label of the filesystem");
   return addSourceOptions(command);
@@ -171,11 +110,11 @@ export function addFilesystemOptions(command: Command): Command {
 
 /** The options of `mkfs ext4`. */
 export function addExt4Options(command: Command): Command {
-  return addFilesystemOptions(command)
-    .option("--uuid <uuid>", "UUID of the filesystem (default: derived from the seed)")
-    .option("--block-size <bytes>", "1024, 2048 or 4096 (default: 4096)", parseCount)
-    .option("--inodes <count>", "how many inodes there must be at least", parseCount)
-    .option("--reserved <percent>", "share that only root may fill (default: 5)", parsePercent);
+  addFilesystemOptions(command).option(
+    "--uuid <uuid>",
+    "UUID of the filesystem (default: derived from the seed)",
+  );
+  return addExt4Tuning(command, "Tuning:");
 }
 
 /** The options of `mkfs fat`. */

@@ -3,7 +3,8 @@ import { relative, resolve, sep } from "node:path";
 import { directory } from "../node/index.ts";
 import { ownedBy, type Tree } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
-import type { Owner } from "./options.ts";
+import type { SourceOptions } from "./options.ts";
+import type { Owner } from "./parse.ts";
 import type { Talk } from "./talk.ts";
 
 /** Which directory to read, and how. */
@@ -11,6 +12,7 @@ export interface SourceRequest {
   readonly path: string;
   readonly exclude: readonly string[] | undefined;
   readonly owner: Owner | undefined;
+  readonly xattrs: SourceOptions["xattrs"];
   /** Where the image goes: it is not to hold its own older self. */
   readonly output: string | undefined;
 }
@@ -23,6 +25,8 @@ export async function readSource(request: SourceRequest, talk: Talk, signal: Abo
   if (own !== undefined) talk.say(`left out ${request.output}: it is the output`);
   const tree = await directory(request.path, {
     exclude: own === undefined ? matches : (path) => path === own || (matches?.(path) ?? false),
+    xattrs: request.xattrs,
+    onWarning: (warning) => talk.warn(warning),
     signal,
     onProgress: (entries) => talk.progress(() => `scanning ${request.path}: ${entries} entries`),
   });

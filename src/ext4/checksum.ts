@@ -1,4 +1,4 @@
-import { crc32cRegister, uuidToBytes } from "../bytes/index.ts";
+import { crc16Register, crc32cRegister, uuidToBytes } from "../bytes/index.ts";
 
 // Every checksum of metadata_csum is a CRC-32C register that starts from a seed and is stored without the
 // final inversion. The seed of all but the superblock is that of the filesystem (checksums.rst).
@@ -35,6 +35,18 @@ export function groupDescriptorChecksum(seed: number, group: number, descriptor:
   return crc32cRegister(withNumber(seed, group), descriptor) & 0xffff;
 }
 
+/**
+ * Of a group descriptor with uninit_bg instead of metadata_csum: a CRC-16 over the UUID, the number of the
+ * group, and the descriptor without the field itself (group_descr.rst).
+ */
+export function groupDescriptorChecksum16(uuid: string, group: number, descriptor: Uint8Array): number {
+  scratchView.setUint32(0, group, true);
+  let register = crc16Register(0xffff, uuidToBytes(uuid));
+  register = crc16Register(register, fourBytes);
+  register = crc16Register(register, descriptor.subarray(0, 0x1e));
+  return crc16Register(register, descriptor.subarray(0x20));
+}
+
 /** Of a bitmap: the bytes that describe the blocks or inodes of a group, without the padding behind them. */
 export function bitmapChecksum(seed: number, bitmap: Uint8Array): number {
   return crc32cRegister(seed, bitmap);
@@ -43,4 +55,18 @@ export function bitmapChecksum(seed: number, bitmap: Uint8Array): number {
 /** Of an inode, a directory block without its tail, or an extent block without its tail. */
 export function ownedChecksum(ownSeed: number, bytes: Uint8Array): number {
   return crc32cRegister(ownSeed, bytes);
+}
+
+/** Of a block of the orphan file without its tail: with the number of the block. */
+export function orphanBlockChecksum(ownSeed: number, block: number, bytes: Uint8Array): number {
+  return crc32cRegister(withNumbers(ownSeed, block % 2 ** 32, Math.floor(block / 2 ** 32)), bytes);
+}
+
+/** Of the block of multiple mount protection, up to its last field. */
+export function multiMountChecksum(seed: number, bytes: Uint8Array): number {
+  return crc32cRegister(seed, bytes);
+}
+
+function withNumbers(register: number, ...values: readonly number[]): number {
+  return values.reduce(withNumber, register);
 }

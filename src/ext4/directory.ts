@@ -1,66 +1,94 @@
+import { formatBytes } from "../bytes/index.ts";
 import { fileMode, type Tree } from "../tree/index.ts";
-import { ownedChecksum } from "./checksum.ts";
+import { type BlockFormat, EntryBlocks, entrySize, usableBytes } from "./directory-block.ts";
+import {
+  type DirectoryIndex,
+  EXTRA_CHILD,
+  type IndexFormat,
+  indexDirectory,
+  indexedBlocks,
+  indexNodes,
+} from "./directory-index.ts";
 
-// Linear directories (directory.rst, "Linear (Classic) Directories"). Entries do not cross blocks; the last
-// one of a block reaches to the tail that holds the checksum.
+// Directories (directory.rst). One of a single block lists its entries in the order of their names; a larger
+// one has an index, because without one a lookup reads all of it, and no kernel adds an index later.
 
-const HEAD_SIZE = 8;
-/** The checksum, dressed as an unused entry so that old readers pass over it. */
-const TAIL_SIZE = 12;
-const TAIL_TYPE = 0xde;
-const DOT = 0x2e;
+export { type DirectoryIndex, EXTRA_CHILD, type IndexFormat } from "./directory-index.ts";
 
-/** Bytes that an entry with a name of `nameLength` bytes takes. */
-export function entrySize(nameLength: number): number {
-  return (HEAD_SIZE + nameLength + 3) & ~3;
+/** How directories of a filesystem are stored. */
+export interface DirectoryFormat extends BlockFormat {
+  /** The feature `dir_index`: directories of more than one block are indexed. */
+  readonly index: IndexFormat | undefined;
 }
 
-/** Counts the blocks of a directory while the lengths of its names go by, in order. */
-export class DirectoryMeasure {
-  readonly #usable: number;
-  #used = 2 * entrySize(2);
-  blocks = 1;
-
-  constructor(blockSize: number) {
-    this.#usable = blockSize - TAIL_SIZE;
-  }
-
-  add(nameLength: number): void {
-    const size = entrySize(nameLength);
-    if (this.#used + size > this.#usable) {
-      this.blocks++;
-      this.#used = 0;
-    }
-    this.#used += size;
-  }
-}
-
-/** The byte in a directory entry that says what it names (directory.rst, "ftype"). */
-export function fileTypeByte(typeBits: number): number {
-  switch (typeBits) {
-    case fileMode.FILE:
-      return 1;
-    case fileMode.DIRECTORY:
-      return 2;
-    case fileMode.CHARACTER_DEVICE:
-      return 3;
-    case fileMode.BLOCK_DEVICE:
-      return 4;
-    case fileMode.FIFO:
-      return 5;
-    case fileMode.SOCKET:
-      return 6;
-    case fileMode.SYMLINK:
-      return 7;
-    default:
-      return 0;
-  }
-}
-
-/** A child of a directory that the tree does not have, such as a made lost+found. */
+/** A subdirectory that the tree does not have, such as a made lost+found. */
 export interface ExtraChild {
   readonly name: Uint8Array;
   readonly inode: number;
+}
+
+/** How the entries of one directory are laid into blocks. */
+export interface DirectoryLayout {
+  /** Blocks of the directory, those of its index included. */
+  readonly blocks: number;
+  /** `undefined` for a linear directory. */
+  readonly index?: DirectoryIndex;
+}
+
+/** Most directories are small; they share their layout. */
+const ONE_BLOCK: DirectoryLayout = { blocks: 1 };
+
+/** The size of a directory has 32 bits, unless it is one of large_dir, which has an index. */
+const LARGEST_LINEAR = 2 ** 32 - 1;
+
+/**
+ * Lays the entries of a directory into blocks. A string says why that cannot be: which limit it breaks, and
+ * what to do.
+ *
+ * @param extraName the name of a subdirectory that the tree does not have.
+ */
+export function layDirectory(
+  tree: Tree,
+  row: number,
+  extraName: Uint8Array | undefined,
+  format: DirectoryFormat,
+): DirectoryLayout | string {
+  const blocks = linearBlocks(tree, row, extraName, format);
+  if (blocks === 1) return ONE_BLOCK;
+  if (format.index !== undefined) {
+    const index = indexDirectory(tree, row, extraName, format, format.index);
+    return typeof index === "string" ? index : { blocks: indexedBlocks(index), index };
+  }
+  const size = blocks * format.blockSize;
+  if (size > LARGEST_LINEAR) {
+    const sizes = `${formatBytes(size)}, the limit is ${formatBytes(LARGEST_LINEAR)}`;
+    return `its names take ${sizes}: use the features dir_index and large_dir, or spread them over more directories`;
+  }
+  return { blocks };
+}
+
+/** Blocks of a directory without index. */
+function linearBlocks(
+  { columns }: Tree,
+  row: number,
+  extraName: Uint8Array | undefined,
+  format: DirectoryFormat,
+): number {
+  const usable = usableBytes(format);
+  const first = columns.firstChild[row]!;
+  const end = first + columns.childCount[row]!;
+  let blocks = 1;
+  let used = entrySize(1) + entrySize(2);
+  if (extraName !== undefined) used += entrySize(extraName.length);
+  for (let child = first; child < end; child++) {
+    const size = entrySize(columns.nameLength[child]!);
+    if (used + size > usable) {
+      blocks++;
+      used = 0;
+    }
+    used += size;
+  }
+  return blocks;
 }
 
 /** What the blocks of a directory say. */
@@ -69,63 +97,78 @@ export interface DirectoryContents {
   readonly parentInode: number;
   /** The row of the directory, or `undefined` for one that the tree does not have. */
   readonly row: number | undefined;
-  /** A further subdirectory, before the others. */
+  /** A further subdirectory; without an index it comes before the others. */
   readonly extra?: ExtraChild;
-  /** Blocks that the directory has; those without entries are empty. */
+  /** Blocks that the directory has. Those of a linear one that no entry needs are empty. */
   readonly blocks: number;
+  /** How it is indexed, as {@link layDirectory} said. */
+  readonly index?: DirectoryIndex;
+  /** What the checksums of the directory start from. */
   readonly checksumSeed: number;
 }
 
-/** Encodes the blocks of a directory, one after the other. */
+/** Encodes the blocks of a directory, one after the other. `inodeOf` has the inode of each row. */
 export function* directoryBlocks(
   tree: Tree,
   inodeOf: Uint32Array,
   contents: DirectoryContents,
-  blockSize: number,
+  format: DirectoryFormat,
 ): Generator<Uint8Array> {
-  const usable = blockSize - TAIL_SIZE;
-  let block = new Uint8Array(blockSize);
-  let view = new DataView(block.buffer);
-  let used = 0;
-  let last = 0;
+  const { index } = contents;
+  if (index === undefined || format.index === undefined) {
+    yield* linearDirectory(tree, inodeOf, contents, format);
+  } else {
+    yield* indexNodes(index, contents, format, format.index);
+    yield* leaves(tree, inodeOf, contents, index, format);
+  }
+}
+
+const DOTS = Uint8Array.of(0x2e, 0x2e);
+
+function* linearDirectory(
+  tree: Tree,
+  inodeOf: Uint32Array,
+  contents: DirectoryContents,
+  format: DirectoryFormat,
+): Generator<Uint8Array> {
+  const { columns } = tree;
+  const { row, extra } = contents;
+  const blocks = new EntryBlocks(format, contents.checksumSeed);
   let done = 0;
-
-  function put(inode: number, name: Uint8Array, type: number): void {
-    const size = entrySize(name.length);
-    view.setUint32(used, inode, true);
-    view.setUint16(used + 4, size, true);
-    block[used + 6] = name.length;
-    block[used + 7] = type;
-    block.set(name, used + HEAD_SIZE);
-    last = used;
-    used += size;
-  }
-
-  /** Stretches the last entry to the tail, and signs the block. */
-  function finish(): Uint8Array {
-    view.setUint16(last + 4, usable - last, true);
-    view.setUint16(usable + 4, TAIL_SIZE, true);
-    block[usable + 7] = TAIL_TYPE;
-    view.setUint32(usable + 8, ownedChecksum(contents.checksumSeed, block.subarray(0, usable)), true);
-    const finished = block;
-    block = new Uint8Array(blockSize);
-    view = new DataView(block.buffer);
-    used = last = 0;
-    done++;
-    return finished;
-  }
-
-  put(contents.inode, Uint8Array.of(DOT), 2);
-  put(contents.parentInode, Uint8Array.of(DOT, DOT), 2);
-  if (contents.extra !== undefined) put(contents.extra.inode, contents.extra.name, 2);
-  if (contents.row !== undefined) {
-    const { firstChild, childCount, nameLength } = tree.columns;
-    const first = firstChild[contents.row]!;
-    const end = first + childCount[contents.row]!;
-    for (let row = first; row < end; row++) {
-      if (used + entrySize(nameLength[row]!) > usable) yield finish();
-      put(inodeOf[row]!, tree.name(row), fileTypeByte(tree.typeBits(row)));
+  blocks.put(contents.inode, fileMode.DIRECTORY, DOTS, 0, 1);
+  blocks.put(contents.parentInode, fileMode.DIRECTORY, DOTS, 0, 2);
+  if (extra !== undefined) blocks.put(extra.inode, fileMode.DIRECTORY, extra.name, 0, extra.name.length);
+  const first = row === undefined ? 0 : columns.firstChild[row]!;
+  const end = row === undefined ? 0 : first + columns.childCount[row]!;
+  for (let child = first; child < end; child++) {
+    const length = columns.nameLength[child]!;
+    if (!blocks.fits(length)) {
+      yield blocks.finish();
+      done++;
     }
+    blocks.put(inodeOf[child]!, tree.typeBits(child), columns.names, columns.nameStart[child]!, length);
   }
-  while (done < contents.blocks) yield finish();
+  for (; done < contents.blocks; done++) yield blocks.finish();
+}
+
+/** The leaves of an indexed directory. */
+function* leaves(
+  tree: Tree,
+  inodeOf: Uint32Array,
+  { extra, checksumSeed }: DirectoryContents,
+  { order, leafEnds }: DirectoryIndex,
+  format: DirectoryFormat,
+): Generator<Uint8Array> {
+  const { nameStart, nameLength, names } = tree.columns;
+  const blocks = new EntryBlocks(format, checksumSeed);
+  let at = 0;
+  for (const end of leafEnds) {
+    for (; at < end; at++) {
+      const child = order[at]!;
+      if (child === EXTRA_CHILD)
+        blocks.put(extra!.inode, fileMode.DIRECTORY, extra!.name, 0, extra!.name.length);
+      else blocks.put(inodeOf[child]!, tree.typeBits(child), names, nameStart[child]!, nameLength[child]!);
+    }
+    yield blocks.finish();
+  }
 }

@@ -73,12 +73,12 @@ export interface ExtentTree {
 
 /**
  * Encodes a tree as shallow as it can be. Leaves come first, then each level above them, in the blocks that
- * `nextBlock` hands out in ascending order.
+ * `nextBlock` hands out in ascending order. Without a seed the nodes carry no checksum.
  */
 export function encodeTree(
   extents: readonly NodeEntry[],
   blockSize: number,
-  ownSeed: number,
+  ownSeed: number | undefined,
   nextBlock: () => number,
 ): ExtentTree {
   const perNode = nodeEntries(blockSize);
@@ -91,9 +91,10 @@ export function encodeTree(
       const bytes = new Uint8Array(blockSize);
       const part = entries.slice(at, at + perNode);
       encodeNode(bytes, part, perNode, depth);
-      const tail = HEADER_SIZE + perNode * ENTRY_SIZE;
-      const checksum = ownedChecksum(ownSeed, bytes.subarray(0, tail));
-      new DataView(bytes.buffer).setUint32(tail, checksum, true);
+      if (ownSeed !== undefined) {
+        const tail = HEADER_SIZE + perNode * ENTRY_SIZE;
+        new DataView(bytes.buffer).setUint32(tail, ownedChecksum(ownSeed, bytes.subarray(0, tail)), true);
+      }
       const block = nextBlock();
       nodes.push({ block, bytes });
       above.push({ logical: part[0]!.logical, physical: block, count: 0 });

@@ -1,13 +1,9 @@
-import { roundDown, roundUp } from "../bytes/index.ts";
+import { roundDown, roundUp, TIB } from "../bytes/index.ts";
+import type { Design } from "./design.ts";
+import type { FileLayout } from "./file-map.ts";
+import { skipFree } from "./file-map.ts";
+import { layJournal } from "./journal.ts";
 import { type BlockRun, SpaceMap } from "./space.ts";
-import { DESCRIPTOR_SIZE, INODE_SIZE } from "./structures.ts";
-
-/** A block size that this room writes, in bytes. */
-export type BlockSize = 1024 | 2048 | 4096;
-
-/** log2 of the block groups that keep their metadata together (flex_bg). */
-export const LOG_GROUPS_PER_FLEX = 4;
-const GROUPS_PER_FLEX = 2 ** LOG_GROUPS_PER_FLEX;
 
 /** Where the metadata of one block group lies. Numbers of blocks. */
 export interface GroupMetadata {
@@ -16,9 +12,18 @@ export interface GroupMetadata {
   readonly inodeTable: number;
 }
 
+/** What a block group starts with, before anything else: superblock, descriptors, room for more of them. */
+export interface GroupHeader {
+  readonly hasSuperblock: boolean;
+  /** The first block of the descriptor table that the group holds, and how many from there on. */
+  readonly firstDescriptorBlock: number;
+  readonly descriptorBlocks: number;
+  readonly reservedBlocks: number;
+}
+
 /** How a filesystem is cut into block groups, and where their metadata lies. Counted in blocks. */
 export interface Geometry {
-  readonly blockSize: BlockSize;
+  readonly design: Design;
   readonly blocks: number;
   /** 1 where the superblock fills block 1 (1 KiB blocks), else 0. */
   readonly firstDataBlock: number;
@@ -26,11 +31,21 @@ export interface Geometry {
   readonly inodesPerGroup: number;
   readonly inodes: number;
   readonly groups: number;
-  /** Blocks of one copy of the group descriptor table. */
+  /** Blocks of the group descriptor table. */
   readonly descriptorBlocks: number;
+  /** Blocks behind each copy of the table into which it can grow (resize_inode). */
+  readonly reservedDescriptorBlocks: number;
+  /** meta_bg: the table is not in one piece, each of its blocks lies near the groups that it describes. */
+  readonly hasMetaGroups: boolean;
+  /** sparse_super2: the groups with a copy of the superblock; 0 for none. */
+  readonly backupGroups: readonly [number, number];
   /** Blocks of one group's inode table. */
   readonly inodeTableBlocks: number;
   readonly metadata: readonly GroupMetadata[];
+  /** Where the journal lies, if there is one. */
+  readonly journal: FileLayout | undefined;
+  /** What was free when the journal was laid. */
+  readonly journalSpace: SpaceMap;
   /** What is left for directories and files. */
   readonly space: SpaceMap;
 }
@@ -40,72 +55,119 @@ export interface GeometryShortfall {
   readonly missingBlocks: number;
 }
 
+/** What a geometry has to have room for. */
+export interface GeometryWishes {
+  /** Inodes, at least. */
+  readonly inodes: number;
+  /** Blocks of the journal; 0 for none. */
+  readonly journalBlocks: number;
+  /** The size, in bytes, up to which the filesystem can grow with the room reserved for descriptors. */
+  readonly growTo?: number | undefined;
+}
+
 /** The highest number that an inode can have. */
 const LAST_INODE = 2 ** 32 - 1;
 
 /** The fewest blocks of a group, as mke2fs has it. */
 const SMALLEST_GROUP = 256;
 
+/** log2 of the block groups that keep their metadata together (flex_bg). */
+export const LOG_GROUPS_PER_FLEX = 4;
+
+/** Blocks that the last group must have beyond its metadata to be worth it, where they lie in it (mke2fs). */
+const WORTHWHILE_TAIL = 50;
+
 /** Bits in a block: the most blocks or inodes that one bitmap block can describe. */
-export function bitsPerBlock(blockSize: BlockSize): number {
+export function bitsPerBlock(blockSize: number): number {
   return 8 * blockSize;
 }
 
 /**
- * Cuts `blocks` blocks into groups that have at least `inodes` inodes together.
+ * Cuts `blocks` blocks into groups that have at least so many inodes together.
  *
  * The groups are as large as one bitmap block can describe, unless that leaves too few groups for the
- * inodes; then they are smaller. A flex group's bitmaps and inode tables lie together at the start of its
- * first group, as mke2fs places them; where the filesystem ends before that, they follow the ones before.
- * A tail too short for the copy of the superblock that it would have to hold is left out.
+ * inodes; then they are smaller. With flex_bg the bitmaps and inode tables of 16 groups lie together at the
+ * start of the first, as mke2fs places them; where the filesystem ends before that, they follow the ones
+ * before. A tail too short for what it would have to hold is left out.
  */
-export function geometry(blockSize: BlockSize, blocks: number, inodes: number): Geometry | GeometryShortfall {
+export function geometry(
+  design: Design,
+  blocks: number,
+  wishes: GeometryWishes,
+): Geometry | GeometryShortfall {
+  const { blockSize, inodeSize } = design;
   const firstDataBlock = blockSize === 1024 ? 1 : 0;
-  const inodesPerBlock = blockSize / INODE_SIZE;
   const bits = bitsPerBlock(blockSize);
   const usable = blocks - firstDataBlock;
   if (usable < 8) return { missingBlocks: 8 - usable };
 
-  const groupsForInodes = Math.ceil(inodes / bits);
+  const groupsForInodes = Math.ceil(wishes.inodes / bits);
   const blocksPerGroup = usable > bits * (groupsForInodes - 1) ? bits : evenGroups(usable, groupsForInodes);
   if (blocksPerGroup < SMALLEST_GROUP) return { missingBlocks: SMALLEST_GROUP * groupsForInodes - usable };
-  let groups = Math.ceil(usable / blocksPerGroup);
-  let descriptorBlocks = Math.ceil((groups * DESCRIPTOR_SIZE) / blockSize);
-  const tail = usable - (groups - 1) * blocksPerGroup;
-  let kept = blocks;
-  if (groups > 1 && hasSuperblock(groups - 1) && tail < 2 + descriptorBlocks) {
-    kept -= tail;
-    groups--;
-    descriptorBlocks = Math.ceil((groups * DESCRIPTOR_SIZE) / blockSize);
-    if (groups * bits < inodes) return { missingBlocks: 2 + descriptorBlocks - tail };
-  }
-  if (1 + descriptorBlocks > blocksPerGroup) return { missingBlocks: descriptorBlocks };
-  const unit = Math.max(8, inodesPerBlock);
-  const inodesPerGroup = Math.min(
-    roundUp(Math.ceil(inodes / groups), unit),
-    roundDown(LAST_INODE / groups, unit),
-  );
-  if (inodesPerGroup * groups < Math.min(inodes, LAST_INODE - unit * groups))
-    return { missingBlocks: blocksPerGroup };
-  const inodeTableBlocks = inodesPerGroup / inodesPerBlock;
 
-  const shape = { blockSize, blocks: kept, firstDataBlock, blocksPerGroup, groups };
-  const superblocks: BlockRun[] = [];
-  for (let group = 0; group < groups; group++) {
-    if (hasSuperblock(group))
-      superblocks.push({ start: groupStart(shape, group), count: 1 + descriptorBlocks });
+  const unit = Math.max(8, blockSize / inodeSize);
+  const inodeTableFor = (groups: number): { perGroup: number; blocks: number } => {
+    const perGroup = Math.min(
+      roundUp(Math.ceil(wishes.inodes / groups), unit),
+      roundDown(LAST_INODE / groups, unit),
+      bits,
+    );
+    return { perGroup, blocks: (perGroup * inodeSize) / blockSize };
+  };
+  let groups = Math.ceil(usable / blocksPerGroup);
+  let shape = shapeOf(design, firstDataBlock, blocks, blocksPerGroup, groups, wishes.growTo);
+  const tail = usable - (groups - 1) * blocksPerGroup;
+  const needed = headerLength(headerOf(shape, groups - 1)) + leastTail(design, inodeTableFor(groups).blocks);
+  if (groups > 1 && tail < needed) {
+    groups--;
+    shape = shapeOf(design, firstDataBlock, blocks - tail, blocksPerGroup, groups, wishes.growTo);
+    if (groups * bits < wishes.inodes) return { missingBlocks: needed - tail };
   }
-  const placed = placeMetadata(shape, new SpaceMap(superblocks, kept), inodeTableBlocks);
+  if (headerLength(headerOf(shape, 0)) + 1 > blocksPerGroup) return { missingBlocks: blocksPerGroup };
+  const table = inodeTableFor(groups);
+  if (table.perGroup * groups < Math.min(wishes.inodes, LAST_INODE - unit * groups))
+    return { missingBlocks: blocksPerGroup };
+
+  const headers: BlockRun[] = [];
+  for (let group = 0; group < groups; group++) {
+    const count = headerLength(headerOf(shape, group));
+    if (count > 0) headers.push({ start: groupStart(shape, group), count });
+  }
+  const placed = placeMetadata(shape, new SpaceMap(headers, shape.blocks), table.blocks);
   if ("missingBlocks" in placed) return placed;
+  const taken = [...headers, ...placed.runs];
+  const journalSpace = new SpaceMap(taken, shape.blocks);
+  let space = journalSpace;
+  let journal: FileLayout | undefined;
+  if (wishes.journalBlocks > 0) {
+    journal = layJournal(design, space, firstDataBlock, wishes.journalBlocks);
+    const end = skipFree(space, journal.mapStart, journal.mapBlocks);
+    if (end > shape.blocks) return { missingBlocks: end - shape.blocks };
+    space = new SpaceMap([...taken, ...fileRuns(space, journal)], shape.blocks);
+  }
   return {
     ...shape,
-    inodesPerGroup,
-    inodes: inodesPerGroup * groups,
-    descriptorBlocks,
-    inodeTableBlocks,
+    inodesPerGroup: table.perGroup,
+    inodes: table.perGroup * groups,
+    inodeTableBlocks: table.blocks,
     metadata: placed.metadata,
-    space: new SpaceMap([...superblocks, ...placed.runs], kept),
+    journal,
+    journalSpace,
+    space,
   };
+}
+
+/** The runs of blocks of a file and of its map. */
+export function fileRuns(space: SpaceMap, { runs, mapStart, mapBlocks }: FileLayout): BlockRun[] {
+  const all = runs.map(({ physical, count }): BlockRun => ({ start: physical, count }));
+  for (let left = mapBlocks, at = mapStart; left > 0; ) {
+    const start = space.firstFree(at);
+    const count = Math.min(left, space.freeLength(start));
+    all.push({ start, count });
+    at = start + count;
+    left -= count;
+  }
+  return all;
 }
 
 /** The size of groups, a multiple of 8, that cuts `usable` blocks into `groups` of them, or a few more. */
@@ -114,9 +176,86 @@ function evenGroups(usable: number, groups: number): number {
   return Math.ceil(usable / rounded) >= groups ? rounded : roundDown(usable / groups, 8);
 }
 
-/** Whether a group holds a copy of the superblock: 0, 1 and the powers of 3, 5 and 7 (sparse_super). */
-export function hasSuperblock(group: number): boolean {
-  return group <= 1 || [3, 5, 7].some((base) => isPowerOf(base, group));
+/** Blocks that the last group must have beside its header. */
+function leastTail(design: Design, inodeTableBlocks: number): number {
+  // With flex_bg the bitmaps and the inode table of the last group lie elsewhere.
+  return design.features.has("flex_bg") ? 1 : 2 + inodeTableBlocks + WORTHWHILE_TAIL;
+}
+
+type Shape = Omit<
+  Geometry,
+  "inodesPerGroup" | "inodes" | "inodeTableBlocks" | "metadata" | "journal" | "journalSpace" | "space"
+>;
+
+function shapeOf(
+  design: Design,
+  firstDataBlock: number,
+  blocks: number,
+  blocksPerGroup: number,
+  groups: number,
+  growTo: number | undefined,
+): Shape {
+  const { blockSize, descriptorSize, features } = design;
+  const descriptorBlocks = Math.ceil((groups * descriptorSize) / blockSize);
+  const common = { design, blocks, firstDataBlock, blocksPerGroup, groups, descriptorBlocks };
+  const reserved = reservedDescriptorBlocks(common, growTo);
+  // A table that would fill its group is spread out (mke2fs does so from three quarters of a group on).
+  const isTooLong = descriptorBlocks + reserved > (blocksPerGroup * 3) / 4;
+  const hasMetaGroups = features.has("meta_bg") || isTooLong;
+  const last = groups - 1;
+  return {
+    ...common,
+    hasMetaGroups,
+    reservedDescriptorBlocks: hasMetaGroups ? 0 : reserved,
+    backupGroups: features.has("sparse_super2") ? [Math.min(1, last), last > 1 ? last : 0] : [0, 0],
+  };
+}
+
+/** Up to this size a filesystem of a single group can grow, unless told otherwise. */
+const USUAL_GROWTH = TIB;
+
+/**
+ * How many blocks are reserved behind the descriptor table: enough to grow by a factor of 1024, as mke2fs
+ * has it. resize2fs damages a filesystem of one group that grows past them, so such a filesystem has at
+ * least enough for 1 TiB.
+ */
+function reservedDescriptorBlocks(
+  shape: Pick<
+    Shape,
+    "design" | "blocks" | "firstDataBlock" | "blocksPerGroup" | "groups" | "descriptorBlocks"
+  >,
+  growTo: number | undefined,
+): number {
+  const { blockSize, descriptorSize, features } = shape.design;
+  if (!features.has("resize_inode")) return 0;
+  const neededFor = (blocks: number): number => {
+    const groups = Math.ceil((blocks - shape.firstDataBlock) / shape.blocksPerGroup);
+    return Math.ceil((groups * descriptorSize) / blockSize) - shape.descriptorBlocks;
+  };
+  let wanted = neededFor(Math.min(1024 * shape.blocks, 2 ** 32 - 1));
+  if (growTo !== undefined) wanted = neededFor(growTo / blockSize);
+  else if (shape.groups === 1) wanted = Math.max(wanted, neededFor(USUAL_GROWTH / blockSize));
+  // The resize inode has one block of pointers for them. Groups cut small for many inodes have less room.
+  const most = Math.min(blockSize / 4, Math.floor(shape.blocksPerGroup / 8));
+  return Math.max(0, Math.min(wanted, most));
+}
+
+/** The size in bytes up to which the descriptors of a geometry have room. */
+export function growthLimit(cut: Geometry): number {
+  const { blockSize, descriptorSize } = cut.design;
+  const descriptors = ((cut.descriptorBlocks + cut.reservedDescriptorBlocks) * blockSize) / descriptorSize;
+  return descriptors * cut.blocksPerGroup * blockSize;
+}
+
+/** Whether a group holds a copy of the superblock (super.rst: all, sparse_super, sparse_super2). */
+function hasSuperblock(
+  { design, backupGroups }: Pick<Shape, "design" | "backupGroups">,
+  group: number,
+): boolean {
+  if (group === 0) return true;
+  if (design.features.has("sparse_super2")) return backupGroups.includes(group);
+  if (group === 1 || !design.features.has("sparse_super")) return true;
+  return [3, 5, 7].some((base) => isPowerOf(base, group));
 }
 
 function isPowerOf(base: number, value: number): boolean {
@@ -125,7 +264,32 @@ function isPowerOf(base: number, value: number): boolean {
   return power === value;
 }
 
-type Shape = Pick<Geometry, "blockSize" | "blocks" | "firstDataBlock" | "blocksPerGroup" | "groups">;
+/** What a group starts with. */
+export function headerOf(shape: Shape, group: number): GroupHeader {
+  const superblock = hasSuperblock(shape, group);
+  if (!shape.hasMetaGroups) {
+    return {
+      hasSuperblock: superblock,
+      firstDescriptorBlock: 0,
+      descriptorBlocks: superblock ? shape.descriptorBlocks : 0,
+      reservedBlocks: superblock ? shape.reservedDescriptorBlocks : 0,
+    };
+  }
+  // One block describes a meta group; its first, second and last group hold that block.
+  const groupsPerMeta = shape.design.blockSize / shape.design.descriptorSize;
+  const within = group % groupsPerMeta;
+  return {
+    hasSuperblock: superblock,
+    firstDescriptorBlock: Math.floor(group / groupsPerMeta),
+    descriptorBlocks: within <= 1 || within === groupsPerMeta - 1 ? 1 : 0,
+    reservedBlocks: 0,
+  };
+}
+
+/** Blocks of a group's header. */
+export function headerLength({ hasSuperblock: has, descriptorBlocks, reservedBlocks }: GroupHeader): number {
+  return (has ? 1 : 0) + descriptorBlocks + reservedBlocks;
+}
 
 /** The first block of a group. */
 export function groupStart(shape: Pick<Shape, "firstDataBlock" | "blocksPerGroup">, group: number): number {
@@ -137,10 +301,15 @@ export function groupLength(shape: Shape, group: number): number {
   return Math.min(shape.blocksPerGroup, shape.blocks - groupStart(shape, group));
 }
 
-/** Gives each flex group its bitmaps and inode tables, around the copies of the superblock. */
+/** Groups whose bitmaps and inode tables lie together. */
+function groupsPerFlex(design: Design): number {
+  return design.features.has("flex_bg") ? 2 ** LOG_GROUPS_PER_FLEX : 1;
+}
+
+/** Gives each flex group its bitmaps and inode tables, around the headers. */
 function placeMetadata(
   shape: Shape,
-  aroundSuperblocks: SpaceMap,
+  aroundHeaders: SpaceMap,
   inodeTableBlocks: number,
 ): { readonly metadata: GroupMetadata[]; readonly runs: BlockRun[] } | GeometryShortfall {
   const runs: BlockRun[] = [];
@@ -148,19 +317,20 @@ function placeMetadata(
   let cursor = shape.firstDataBlock;
   /** The next `count` free blocks in a row; bitmaps may be apart, an inode table may not. */
   const take = (count: number): number => {
-    let start = aroundSuperblocks.firstFree(cursor);
-    while (aroundSuperblocks.freeLength(start) < count && start < shape.blocks) {
-      start = aroundSuperblocks.firstFree(start + aroundSuperblocks.freeLength(start));
+    let start = aroundHeaders.firstFree(cursor);
+    while (aroundHeaders.freeLength(start) < count && start < shape.blocks) {
+      start = aroundHeaders.firstFree(start + aroundHeaders.freeLength(start));
     }
     cursor = start + count;
     runs.push({ start, count });
     return start;
   };
-  for (let leader = 0; leader < shape.groups; leader += GROUPS_PER_FLEX) {
-    const members = Math.min(GROUPS_PER_FLEX, shape.groups - leader);
+  const perFlex = groupsPerFlex(shape.design);
+  for (let leader = 0; leader < shape.groups; leader += perFlex) {
+    const members = Math.min(perFlex, shape.groups - leader);
     const home = groupStart(shape, leader);
     const fitsAtHome = home + members * (2 + inodeTableBlocks) <= shape.blocks;
-    if (fitsAtHome && home > cursor) cursor = home;
+    if ((fitsAtHome || perFlex === 1) && home > cursor) cursor = home;
     const blockBitmaps = Array.from({ length: members }, () => take(1));
     const inodeBitmaps = Array.from({ length: members }, () => take(1));
     for (let member = 0; member < members; member++) {
@@ -170,9 +340,11 @@ function placeMetadata(
         inodeTable: take(inodeTableBlocks),
       });
     }
-    if (cursor > shape.blocks) {
+    // Without flex_bg a group keeps its own.
+    const end = perFlex === 1 ? groupStart(shape, leader) + groupLength(shape, leader) : shape.blocks;
+    if (cursor > end) {
       const left = (shape.groups - leader - members) * (2 + inodeTableBlocks);
-      return { missingBlocks: cursor - shape.blocks + left };
+      return { missingBlocks: cursor - end + left };
     }
   }
   return { metadata, runs };

@@ -1,6 +1,9 @@
-export { featureNames, WRITTEN_FEATURES } from "./features.ts";
-export type { BlockSize, Geometry } from "./geometry.ts";
-export { type Ext4Options, type Ext4Plan, type Ext4Usage, planExt4 } from "./plan.ts";
+export type { BlockSize, Design, DirectoryHash } from "./design.ts";
+export { type Ext4Type, type FeatureName, type FeatureSet, featureNames } from "./features.ts";
+export type { Geometry } from "./geometry.ts";
+export { type Ext4Options, type Ext4Plan, planExt4 } from "./plan.ts";
 export { type Ext4Entry, Ext4Volume, openExt4 } from "./read.ts";
 export type { PlanRegion } from "./regions.ts";
+export type { DefaultMountOption, ErrorBehaviour, Settings } from "./settings.ts";
+export type { Ext4Usage } from "./usage.ts";
 export { writeExt4 } from "./write.ts";

@@ -1,43 +1,57 @@
-import {
-  formatBytes,
-  formatSize,
-  GIB,
-  identity,
-  MIB,
-  parseGuid,
-  printable,
-  TIB,
-  utf8,
-} from "../bytes/index.ts";
-import { DiskwrightError, DoesNotFitError } from "../errors.ts";
-import { fileMode, type Tree } from "../tree/index.ts";
-import { filesystemSeed } from "./checksum.ts";
-import { type BlockSize, type Geometry, geometry, hasSuperblock } from "./geometry.ts";
+import { formatSize, identity } from "../bytes/index.ts";
+import { DiskwrightError } from "../errors.ts";
+import type { Tree } from "../tree/index.ts";
+import { type BlockSize, type Design, type DirectoryHash, designOf } from "./design.ts";
+import type { Ext4Type, FeatureSet } from "./features.ts";
+import { type FitWishes, fitInto, fitSmallest, MOST_INODES } from "./fit.ts";
+import { type Geometry, growthLimit } from "./geometry.ts";
 import { type Inventory, NO_ROW, takeInventory } from "./inventory.ts";
-import { type Placement, place } from "./placement.ts";
+import { journalRanges, LARGEST_JOURNAL, SMALLEST_JOURNAL } from "./journal.ts";
+import type { Placement } from "./placement.ts";
 import { type PlanRegion, planRegions } from "./regions.ts";
-import { INODE_SIZE } from "./structures.ts";
+import { resizeInodeSize } from "./resize-inode.ts";
+import { checkSize, type Settings, type SettingsOptions, settingsOf } from "./settings.ts";
+import { type Ext4Usage, usageOf } from "./usage.ts";
 
 /** How an ext4 filesystem is to be. Sizes are in bytes. */
-export interface Ext4Options {
+export interface Ext4Options extends SettingsOptions {
   /** Identifies the filesystem, and seeds its checksums. */
   readonly uuid: string;
   /** Seeds the hashes of directories. Default: derived from `uuid`. */
   readonly hashSeed?: string | undefined;
-  /** Up to 16 bytes of UTF-8. Default: none. */
-  readonly label?: string | undefined;
   /** The size of the filesystem. Default: the smallest that holds the tree and `freeBytes`. */
   readonly size?: number | undefined;
   /** Free space that must be left. Default 0. */
   readonly freeBytes?: number | undefined;
+  /** The preset of features, as mke2fs has it. Default: ext4. */
+  readonly type?: Ext4Type | undefined;
+  /** Changes of that preset by the names of mke2fs: `orphan_file` adds, `^has_journal` removes. */
+  readonly features?: readonly string[] | undefined;
   /** 1024, 2048 or 4096. Default 4096 at every size. */
   readonly blockSize?: BlockSize | undefined;
+  /** A power of 2 from 128 to the block size. Default 256. */
+  readonly inodeSize?: number | undefined;
   /** How many inodes there must be at least. Default: those of the tree, and one for each `bytesPerInode`. */
   readonly inodes?: number | undefined;
   /** For how much room one more inode is made. Default: what mke2fs takes for the size. */
   readonly bytesPerInode?: number | undefined;
+  /**
+   * The size of the journal. Default: what mke2fs takes for the size of the filesystem; none below 2048
+   * blocks, unless the journal is asked for by name.
+   */
+  readonly journalSize?: number | undefined;
+  /**
+   * The size up to which the filesystem must be able to grow without moving anything. Default: 1024 times
+   * its own, and at least 1 TiB when it has a single block group.
+   */
+  readonly growTo?: number | undefined;
   /** The share of blocks that only root may fill, 0 … 50. Default 5. */
   readonly reservedPercent?: number | undefined;
+  /** How directories hash names. Default: half_md4, with signed characters. */
+  readonly directoryHash?: DirectoryHash | undefined;
+  readonly nameCharacters?: "signed" | "unsigned" | undefined;
+  /** Owner and group of the root directory. Default: those of the tree's root. */
+  readonly rootOwner?: { readonly uid: number; readonly gid: number } | undefined;
   /**
    * The filesystem's own times, in seconds since 1970; later times of entries become this one. Default: 1970
    * for the filesystem, and every entry keeps its own.
@@ -45,34 +59,23 @@ export interface Ext4Options {
   readonly time?: number | undefined;
 }
 
-/** What takes the room in a filesystem, in bytes. Together they are the size of the filesystem. */
-export interface Ext4Usage {
-  /** Superblock and group descriptors, with their copies. */
-  readonly superblocks: number;
-  readonly bitmaps: number;
-  readonly inodeTables: number;
-  readonly directories: number;
-  readonly symlinks: number;
-  readonly files: number;
-  /** Nodes of extent trees that do not lie in an inode. */
-  readonly extentTrees: number;
-  readonly free: number;
-}
-
 /** Where everything of a filesystem lies: pure data, made before a byte is written. */
 export interface Ext4Plan {
   readonly tree: Tree;
+  readonly design: Design;
+  readonly settings: Settings;
   readonly uuid: string;
-  /** What the checksums of all metadata but the superblock start from; it follows from the UUID. */
-  readonly checksumSeed: number;
   readonly hashSeed: string;
   readonly label: string;
   readonly time: number | undefined;
+  /** The features that the filesystem has in the end: its size and its content have a say in them. */
+  readonly features: FeatureSet;
   /** Bytes. */
   readonly size: number;
   readonly reservedBlocks: number;
   readonly freeBlocks: number;
   readonly freeInodes: number;
+  readonly rootOwner: { readonly uid: number; readonly gid: number } | undefined;
   readonly geometry: Geometry;
   readonly inventory: Inventory;
   readonly placement: Placement;
@@ -82,12 +85,11 @@ export interface Ext4Plan {
   regions(): Iterable<PlanRegion>;
 }
 
-const LARGEST_LABEL = 16;
 const LARGEST_TIME = 2 ** 40 - 1;
-/** Inodes are numbered with 32 bits; each of up to half a million groups may round their number up. */
-const MOST_INODES = 2 ** 32 - 2 ** 23;
-/** The 64bit feature numbers blocks with 48 bits in extents. */
+const LARGEST_ID = 2 ** 32 - 1;
+/** Extents number blocks with 48 bits; without 64bit the superblock counts them with 32. */
 const MOST_BLOCKS = 2 ** 48;
+const MOST_NARROW_BLOCKS = 2 ** 32 - 1;
 
 /**
  * Plans an ext4 filesystem that holds `tree`.
@@ -97,28 +99,42 @@ const MOST_BLOCKS = 2 ** 48;
  *   cannot be.
  */
 export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
-  const { blockSize = 4096, freeBytes = 0, label = "", reservedPercent = 5, time } = options;
-  checkOptions(options, blockSize);
-  const inventory = takeInventory(tree, blockSize);
-  const freeBlocks = Math.ceil(freeBytes / blockSize);
+  const { freeBytes = 0, label = "", reservedPercent = 5, time } = options;
+  const hashSeed = options.hashSeed ?? identity(options.uuid).uuid("ext4/hash-seed");
+  const design = designOf({ ...options, hashSeed });
+  const settings = settingsOf(options);
+  checkOptions(options, design);
+  const { blockSize } = design;
+  const inventory = takeInventory(tree, design);
+  const journalBlocks =
+    options.journalSize === undefined ? undefined : Math.floor(options.journalSize / blockSize);
+  const wishes: FitWishes = {
+    inventory,
+    freeBlocks: Math.ceil(freeBytes / blockSize),
+    inodes: options.inodes,
+    bytesPerInode: options.bytesPerInode,
+    journal: journalRanges(design, journalBlocks, isJournalNamed(options)),
+    growTo: options.growTo,
+  };
   const { geometry, placement } =
-    options.size === undefined
-      ? smallest(inventory, wantedInodes(inventory, options, freeBytes), freeBlocks)
-      : fixed(inventory, options, options.size, freeBlocks);
+    options.size === undefined ? fitSmallest(wishes) : fitInto(wishes, options.size);
+  checkSizeOf(geometry, options);
 
-  const used = inventory.contentBlocks + placement.treeBlocks;
-  const free = geometry.blocks - geometry.firstDataBlock - geometry.space.takenBlocks - used;
+  const free = geometry.blocks - geometry.firstDataBlock - geometry.space.takenBlocks - placement.usedBlocks;
   const plan: Ext4Plan = {
     tree,
-    uuid: parseGuid(options.uuid),
-    checksumSeed: filesystemSeed(options.uuid),
-    hashSeed: parseGuid(options.hashSeed ?? identity(options.uuid).uuid("ext4/hash-seed")),
+    design,
+    settings,
+    uuid: design.uuid,
+    hashSeed,
     label,
     time,
+    features: finalFeatures(inventory, geometry),
     size: geometry.blocks * blockSize,
     reservedBlocks: Math.floor((geometry.blocks * reservedPercent) / 100),
     freeBlocks: free,
     freeInodes: geometry.inodes - inventory.lastInode,
+    rootOwner: options.rootOwner,
     geometry,
     inventory,
     placement,
@@ -129,18 +145,27 @@ export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
   return plan;
 }
 
-function checkOptions(options: Ext4Options, blockSize: number): void {
-  const refuse = (message: string): never => {
-    throw new DiskwrightError("INVALID_FILESYSTEM", message);
-  };
-  const { label = "", reservedPercent = 5, time = 0, inodes, bytesPerInode, freeBytes = 0, size } = options;
-  if (![1024, 2048, 4096].includes(blockSize)) refuse(`ext4 block size ${blockSize}: use 1024, 2048 or 4096`);
-  const labelBytes = utf8(label).length;
-  if (labelBytes > LARGEST_LABEL || label.includes("\0")) {
-    refuse(
-      `ext4 label "${printable(utf8(label))}" has ${labelBytes} bytes: it can have ${LARGEST_LABEL}, none of them NUL`,
-    );
-  }
+/** Whether the journal, or what needs one, was asked for; then even a small filesystem has one. */
+function isJournalNamed({ features = [] }: Ext4Options): boolean {
+  return ["has_journal", "orphan_file", "fast_commit"].some((name) => features.includes(name));
+}
+
+/** A feature that size or content decides replaces what was asked for, as in mke2fs. */
+function finalFeatures(inventory: Inventory, cut: Geometry): FeatureSet {
+  const { features, blockSize } = cut.design;
+  const hasResizeInode = features.has("resize_inode") && !cut.hasMetaGroups;
+  const isLarge = inventory.hasLargeFile || (hasResizeInode && resizeInodeSize(blockSize) >= 2 ** 31);
+  return features.changed(
+    [...(cut.hasMetaGroups ? (["meta_bg"] as const) : []), ...(isLarge ? (["large_file"] as const) : [])],
+    [
+      ...(cut.hasMetaGroups ? (["resize_inode"] as const) : []),
+      ...(cut.journal === undefined ? (["has_journal"] as const) : []),
+    ],
+  );
+}
+
+function checkOptions(options: Ext4Options, { blockSize, features }: Design): void {
+  const { reservedPercent = 5, time = 0, inodes, bytesPerInode, journalSize, rootOwner } = options;
   if (!(reservedPercent >= 0 && reservedPercent <= 50)) refuse(`reserved ${reservedPercent} %: use 0 to 50`);
   if (!Number.isInteger(time) || time < 0 || time > LARGEST_TIME) {
     refuse(`time ${time}: use whole seconds since 1970, up to ${LARGEST_TIME}`);
@@ -151,129 +176,46 @@ function checkOptions(options: Ext4Options, blockSize: number): void {
   if (bytesPerInode !== undefined && !(bytesPerInode >= blockSize)) {
     refuse(`${bytesPerInode} bytes per inode: use at least the block size, ${blockSize}`);
   }
-  for (const [name, value] of [
-    ["size", size],
-    ["free space", freeBytes],
-  ] as const) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 0))
-      refuse(`${name} of ${value} bytes`);
-  }
-  if (size !== undefined && size / blockSize >= MOST_BLOCKS)
-    refuse(`ext4 of ${formatSize(size)}: the limit is 1 EiB`);
-}
-
-/** The room for which mke2fs makes one inode in a filesystem of this size (its usage types, mke2fs.conf). */
-function usualBytesPerInode(size: number): number {
-  if (size < 3 * MIB) return 8192;
-  if (size < 512 * MIB) return 4096;
-  if (size < 4 * TIB) return 16384;
-  return size < 16 * 1024 * GIB ? 32768 : 65536;
-}
-
-/** The inodes of the tree and, for the room that is left beside it, as many as such room usually has. */
-function wantedInodes(inventory: Inventory, options: Ext4Options, room: number): number {
-  const perInode = options.bytesPerInode ?? usualBytesPerInode(room);
-  const wanted = options.inodes ?? inventory.lastInode + Math.floor(room / perInode);
-  return Math.min(Math.max(wanted, inventory.lastInode), MOST_INODES);
-}
-
-interface Fit {
-  readonly geometry: Geometry;
-  readonly placement: Placement;
-}
-
-/** Tries one size, in blocks. Gives the blocks that are missing when it is too small. */
-function attempt(inventory: Inventory, blocks: number, inodes: number, freeBlocks: number): Fit | number {
-  const cut = geometry(inventory.blockSize as BlockSize, blocks, inodes);
-  if ("missingBlocks" in cut) return Math.max(1, cut.missingBlocks);
-  const placement = place(inventory, cut);
-  const used = inventory.contentBlocks + placement.treeBlocks;
-  const free = cut.blocks - cut.firstDataBlock - cut.space.takenBlocks - used;
-  const missing = Math.max(placement.end - cut.blocks, freeBlocks - free);
-  return missing > 0 ? missing : { geometry: cut, placement };
-}
-
-/** The smallest filesystem that holds the content, so many free blocks and so many inodes. */
-function smallest(inventory: Inventory, inodes: number, freeBlocks: number): Fit {
-  let tooSmall = 0;
-  let blocks = inventory.contentBlocks + freeBlocks + 2;
-  let fit = attempt(inventory, blocks, inodes, freeBlocks);
-  while (typeof fit === "number") {
-    tooSmall = blocks;
-    blocks += fit;
-    fit = attempt(inventory, blocks, inodes, freeBlocks);
-  }
-  // The steps above can overshoot by what a larger filesystem needs for itself.
-  while (blocks - tooSmall > 1) {
-    const middle = Math.floor((tooSmall + blocks) / 2);
-    const tried = attempt(inventory, middle, inodes, freeBlocks);
-    if (typeof tried === "number") tooSmall = middle;
-    else {
-      blocks = middle;
-      fit = tried;
+  if (rootOwner !== undefined) {
+    for (const id of [rootOwner.uid, rootOwner.gid]) {
+      if (!Number.isInteger(id) || id < 0 || id > LARGEST_ID)
+        refuse(`owner ${id} of the root: use 0 to ${LARGEST_ID}`);
     }
   }
-  return fit;
+  checkSize("a filesystem", options.size);
+  checkSize("free space", options.freeBytes);
+  checkSize("growth to a size", options.growTo);
+  checkSize("a journal", journalSize, SMALLEST_JOURNAL * blockSize, LARGEST_JOURNAL * blockSize);
+  if (journalSize !== undefined && !features.has("has_journal")) {
+    refuse("a journal has a size only with the feature has_journal: add it, or leave the size out");
+  }
+  if (options.growTo !== undefined && !features.has("resize_inode")) {
+    refuse("room to grow is reserved only with the feature resize_inode: add it, or leave the size out");
+  }
+  if (options.size !== undefined) checkBlocks(options.size / blockSize, options.size, features);
 }
 
-/**
- * A filesystem of a given size. The tree comes first: where it and the usual number of inodes do not fit
- * together, there are as many inodes as the tree needs, or as were asked for.
- */
-function fixed(inventory: Inventory, options: Ext4Options, size: number, freeBlocks: number): Fit {
-  const { blockSize } = inventory;
-  const blocks = Math.floor(size / blockSize);
-  const perInode = options.bytesPerInode ?? usualBytesPerInode(size);
-  // Beside a tree of large files there are as many inodes as in an empty filesystem; beside one of small
-  // files, some more for the room that is left, each of which takes room itself.
-  const room = Math.max(0, blocks - inventory.contentBlocks) * blockSize;
-  const forRoom = inventory.lastInode + Math.floor(room / (perInode + INODE_SIZE));
-  const usual = Math.max(Math.floor(size / perInode), forRoom);
-  const needed = Math.max(options.inodes ?? 0, inventory.lastInode);
-  const wanted = options.inodes === undefined ? Math.min(usual, MOST_INODES) : needed;
-  for (const inodes of wanted > needed ? [wanted, needed] : [needed]) {
-    const fit = attempt(inventory, blocks, inodes, freeBlocks);
-    if (typeof fit !== "number") return fit;
+function checkBlocks(blocks: number, size: number, features: FeatureSet): void {
+  if (blocks >= MOST_BLOCKS) refuse(`ext4 of ${formatSize(size)}: the limit is 1 EiB`);
+  if (blocks > MOST_NARROW_BLOCKS && !features.has("64bit")) {
+    refuse(`ext4 of ${formatSize(size)} has more than 2^32 blocks: use the feature 64bit`);
   }
-  const least = smallest(inventory, needed, freeBlocks);
-  const missing = least.geometry.blocks * blockSize - size;
-  const use = usageOf(inventory, least.geometry, least.placement, freeBlocks);
-  throw new DoesNotFitError(
-    `the ext4 filesystem has ${formatBytes(size)} and needs ${formatBytes(size + missing)}, ` +
-      `${formatBytes(missing)} more: files ${formatSize(use.files)}, directories ${formatSize(use.directories)}, ` +
-      `inodes ${formatSize(use.inodeTables)} (${inventory.lastInode}), other metadata ` +
-      `${formatSize(use.superblocks + use.bitmaps + use.extentTrees + use.symlinks)}` +
-      (freeBlocks > 0 ? `, free space ${formatSize(freeBlocks * blockSize)}` : ""),
-    missing,
-  );
 }
 
-function usageOf(inventory: Inventory, cut: Geometry, placement: Placement, free: number): Ext4Usage {
-  const { tree, blockSize } = inventory;
-  let directories = inventory.lostAndFoundRow === undefined ? inventory.lostAndFoundBlocks : 0;
-  let symlinks = 0;
-  let files = 0;
-  for (const row of inventory.order) {
-    const blocks = inventory.blocks[row]!;
-    const type = tree.typeBits(row);
-    if (type === fileMode.DIRECTORY) directories += blocks;
-    else if (type === fileMode.SYMLINK) symlinks += blocks;
-    else files += blocks;
+/** What can be checked only when the size is known. */
+function checkSizeOf(cut: Geometry, { growTo }: Ext4Options): void {
+  const { blockSize, features } = cut.design;
+  checkBlocks(cut.blocks, cut.blocks * blockSize, features);
+  if (growTo !== undefined && (cut.hasMetaGroups || growthLimit(cut) < growTo)) {
+    refuse(
+      `room to grow to ${formatSize(growTo)} cannot be reserved, the limit is ${formatSize(growthLimit(cut))}: ` +
+        "use larger blocks, or the feature meta_bg instead of resize_inode",
+    );
   }
-  let superblocks = cut.firstDataBlock;
-  for (let group = 0; group < cut.groups; group++) {
-    if (hasSuperblock(group)) superblocks += 1 + cut.descriptorBlocks;
-  }
-  return {
-    superblocks: superblocks * blockSize,
-    bitmaps: 2 * cut.groups * blockSize,
-    inodeTables: cut.groups * cut.inodeTableBlocks * blockSize,
-    directories: directories * blockSize,
-    symlinks: symlinks * blockSize,
-    files: files * blockSize,
-    extentTrees: placement.treeBlocks * blockSize,
-    free: free * blockSize,
-  };
+}
+
+function refuse(message: string): never {
+  throw new DiskwrightError("INVALID_FILESYSTEM", message);
 }
 
 /** The group that an inode belongs to. */

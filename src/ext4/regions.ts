@@ -1,5 +1,6 @@
-import { layExtents, treeBlocks } from "./extent-tree.ts";
-import { groupStart, hasSuperblock } from "./geometry.ts";
+import type { Segment } from "./extent-tree.ts";
+import { type FileLayout, layFile } from "./file-map.ts";
+import { fileRuns, groupStart, headerOf } from "./geometry.ts";
 import { contentSegments } from "./placement.ts";
 import type { Ext4Plan } from "./plan.ts";
 
@@ -11,13 +12,20 @@ export interface PlanRegion {
     | "boot block"
     | "superblock"
     | "group descriptors"
+    | "reserved group descriptors"
     | "block bitmap"
     | "inode bitmap"
     | "inode table"
+    | "journal"
+    | "resize inode"
+    | "multiple mount protection"
+    | "orphan file"
     | "directory"
     | "symlink"
     | "file"
-    | "extent tree";
+    | "extended attributes"
+    | "extent tree"
+    | "block map";
   /** The block group of metadata. */
   readonly group?: number;
   /** The row of an entry's content; none for a lost+found that the tree does not have. */
@@ -37,56 +45,76 @@ export function* planRegions(plan: Ext4Plan): Generator<PlanRegion> {
 
 function metadataRegions(plan: Ext4Plan): PlanRegion[] {
   const cut = plan.geometry;
-  const { blockSize } = cut;
+  const { blockSize } = cut.design;
   const regions: PlanRegion[] = [];
   const add = (block: number, blocks: number, what: PlanRegion["what"], group: number): void => {
-    regions.push({ position: block * blockSize, length: blocks * blockSize, what, group });
+    if (blocks > 0) regions.push({ position: block * blockSize, length: blocks * blockSize, what, group });
   };
   if (cut.firstDataBlock === 1) add(0, 1, "boot block", 0);
   for (let group = 0; group < cut.groups; group++) {
-    if (hasSuperblock(group)) {
-      add(groupStart(cut, group), 1, "superblock", group);
-      add(groupStart(cut, group) + 1, cut.descriptorBlocks, "group descriptors", group);
-    }
+    const { hasSuperblock, descriptorBlocks, reservedBlocks } = headerOf(cut, group);
+    const start = groupStart(cut, group);
+    const descriptors = start + (hasSuperblock ? 1 : 0);
+    if (hasSuperblock) add(start, 1, "superblock", group);
+    add(descriptors, descriptorBlocks, "group descriptors", group);
+    add(descriptors + descriptorBlocks, reservedBlocks, "reserved group descriptors", group);
     const { blockBitmap, inodeBitmap, inodeTable } = cut.metadata[group]!;
     add(blockBitmap, 1, "block bitmap", group);
     add(inodeBitmap, 1, "inode bitmap", group);
     add(inodeTable, cut.inodeTableBlocks, "inode table", group);
   }
+  if (cut.journal !== undefined)
+    regions.push(...layoutRegions(plan, cut.journal, "journal", undefined, cut.journalSpace));
   return regions.sort((a, b) => a.position - b.position);
 }
 
 function* contentRegions(plan: Ext4Plan): Generator<PlanRegion> {
-  const { inventory, placement, tree } = plan;
+  const { inventory, placement, tree, geometry } = plan;
+  const { design, space } = geometry;
+  const { blockSize } = design;
+  const block = (at: number, what: PlanRegion["what"]): PlanRegion => ({
+    position: at * blockSize,
+    length: blockSize,
+    what,
+  });
+  const lay = (first: number, segments: readonly Segment[]): FileLayout =>
+    layFile(design, space, first, segments);
+  if (placement.resizePointers !== undefined) yield block(placement.resizePointers, "resize inode");
+  if (placement.multiMount !== undefined) yield block(placement.multiMount, "multiple mount protection");
+  if (placement.orphanFile !== undefined) yield* layoutRegions(plan, placement.orphanFile, "orphan file");
   const { lostAndFoundRow, lostAndFoundBlocks } = inventory;
-  const lostAndFoundSegments = [{ logical: 0, count: lostAndFoundBlocks }];
-  const ofRow = lostAndFoundRow === undefined ? {} : { row: lostAndFoundRow };
-  yield* runs(plan, placement.lostAndFound, lostAndFoundSegments, "directory", ofRow);
+  yield* layoutRegions(
+    plan,
+    lay(placement.lostAndFound, [{ logical: 0, count: lostAndFoundBlocks }]),
+    "directory",
+    lostAndFoundRow,
+  );
+  for (const at of placement.attributes) yield block(at, "extended attributes");
   for (const row of inventory.order) {
     if (row === lostAndFoundRow) continue;
     const what = tree.isDirectory(row) ? "directory" : tree.isSymlink(row) ? "symlink" : "file";
-    yield* runs(plan, placement.firstBlock[row]!, contentSegments(inventory, row), what, { row });
+    yield* layoutRegions(plan, lay(placement.firstBlock[row]!, contentSegments(inventory, row)), what, row);
+  }
+  for (const [index, { value }] of (inventory.xattrs?.values ?? []).entries()) {
+    const count = Math.ceil(value.length / blockSize);
+    yield* layoutRegions(plan, lay(placement.values[index]!, [{ logical: 0, count }]), "extended attributes");
   }
 }
 
-function runs(
+/** The regions of a file, and of what maps its blocks. */
+function layoutRegions(
   plan: Ext4Plan,
-  first: number,
-  segments: readonly { logical: number; count: number }[],
+  layout: FileLayout,
   what: PlanRegion["what"],
-  owner: { row?: number },
+  row?: number,
+  space = plan.geometry.space,
 ): PlanRegion[] {
-  const { space, blockSize } = plan.geometry;
-  const regions: PlanRegion[] = [];
-  const add = (kind: PlanRegion["what"], physical: number, count: number): void => {
-    regions.push({ position: physical * blockSize, length: count * blockSize, what: kind, ...owner });
-  };
-  let extents = 0;
-  const end = layExtents(space, first, segments, (_logical, physical, count) => {
-    extents++;
-    add(what, physical, count);
-  });
-  const nodes = [{ logical: 0, count: treeBlocks(extents, blockSize) }];
-  layExtents(space, end, nodes, (_logical, physical, count) => add("extent tree", physical, count));
-  return regions;
+  const { design } = plan;
+  const map = design.hasExtents ? "extent tree" : "block map";
+  return fileRuns(space, layout).map(({ start, count }, index) => ({
+    position: start * design.blockSize,
+    length: count * design.blockSize,
+    what: index < layout.runs.length ? what : map,
+    ...(row === undefined ? {} : { row }),
+  }));
 }

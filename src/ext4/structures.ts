@@ -90,7 +90,8 @@ const superblockFields = {
   groupQuotaInode: u32, // 0x244
   overheadClusters: u32, // 0x248
   backupGroups: array(u32, 2), // 0x24c: sparse_super2
-  encryptionFields: reserved(20), // 0x254
+  encryptionAlgorithms: bytes(4), // 0x254
+  encryptionSalt: reserved(16), // 0x258
   lostAndFoundInode: u32, // 0x268
   projectQuotaInode: u32, // 0x26c
   checksumSeed: u32, // 0x270
@@ -138,7 +139,7 @@ const groupDescriptorFields = {
   reservedTail: reserved(4), // 0x3c
 };
 
-/** A block group descriptor of a 64bit filesystem, 64 bytes (group_descr.rst). */
+/** A block group descriptor, 64 bytes; without the feature 64bit only the first 32 (group_descr.rst). */
 export type GroupDescriptor = RecordValue<typeof groupDescriptorFields>;
 export const groupDescriptor: RecordType<GroupDescriptor> = record(groupDescriptorFields);
 
@@ -303,6 +304,21 @@ const orphanTailFields = {
 export type OrphanTail = RecordValue<typeof orphanTailFields>;
 export const orphanTail: RecordType<OrphanTail> = record(orphanTailFields);
 
+const multiMountFields = {
+  magic: u32, // 0x000
+  sequence: u32, // 0x004: who has it mounted, or that nobody has
+  time: u64, // 0x008: of the last change, for people only
+  nodeName: bytes(64), // 0x010
+  deviceName: bytes(32), // 0x050
+  checkInterval: u16, // 0x070: seconds
+  reservedTail: reserved(906), // 0x072
+  checksum: u32, // 0x3fc
+};
+
+/** The block of multiple mount protection, 1024 bytes (mmp.rst). */
+export type MultiMount = RecordValue<typeof multiMountFields>;
+export const multiMount: RecordType<MultiMount> = record(multiMountFields);
+
 const journalSuperblockFields = {
   magic: u32be, // 0x00
   blockType: u32be, // 0x04: 4, a superblock of version 2
@@ -338,12 +354,13 @@ export const SUPERBLOCK_MAGIC = 0xef53;
 export const EXTENT_MAGIC = 0xf30a;
 export const XATTR_MAGIC = 0xea020000;
 export const ORPHAN_MAGIC = 0x0b10ca04;
+export const MULTI_MOUNT_MAGIC = 0x4d4d50;
 export const JOURNAL_MAGIC = 0xc03b3998;
 
 /** Where the superblock starts, in bytes. */
 export const SUPERBLOCK_OFFSET = 1024;
-export const DESCRIPTOR_SIZE = 64;
-export const INODE_SIZE = 256;
+/** Bytes of an inode of ext2; larger ones declare {@link EXTRA_INODE_SIZE} bytes more. */
+export const BASE_INODE_SIZE = 128;
 /** Bytes of an inode's declared fields beyond the 128 of ext2. */
 export const EXTRA_INODE_SIZE = 32;
 

@@ -2,16 +2,35 @@
 // seconds upwards (inodes.rst, "Inode Timestamps").
 
 /** 1901-12-13T20:45:52Z, the first second that an inode can hold. */
-export const EARLIEST_TIME: number = -(2 ** 31);
+const EARLIEST_TIME: number = -(2 ** 31);
 /** 2446-05-10T22:38:55Z, the last one. */
-export const LATEST_TIME: number = 2 ** 34 - 2 ** 31 - 1;
+const LATEST_TIME: number = 2 ** 34 - 2 ** 31 - 1;
 
 /**
  * From 2310-04-04 to 2378-04-22 the bits are those that old kernels wrote for times before 1970; e2fsck says
  * so for every such inode.
  */
-export function isTakenForOld(seconds: number): boolean {
+function isTakenForOld(seconds: number): boolean {
   return seconds >= 3 * 2 ** 32 - 2 ** 31 && seconds < 3 * 2 ** 32;
+}
+
+/** The last second that an inode of 128 bytes can hold: 2038-01-19T03:14:07Z. */
+const LATEST_SHORT_TIME = 2 ** 31 - 1;
+
+/** The range of seconds that an inode of this size can hold. */
+export function timeRange(inodeSize: number): { readonly earliest: number; readonly latest: number } {
+  return { earliest: EARLIEST_TIME, latest: inodeSize > 128 ? LATEST_TIME : LATEST_SHORT_TIME };
+}
+
+/** What is to be told of a time that an inode cannot hold, or that e2fsck takes for another. */
+export function timeWarning(seconds: number, inodeSize: number): string | undefined {
+  const { earliest, latest } = timeRange(inodeSize);
+  if (seconds < earliest || seconds > latest) {
+    const end = latest === LATEST_TIME ? "2446-05-10" : "2038-01-19";
+    return `the time lies outside of 1901-12-13 … ${end}, what an inode can hold, and is moved to the nearer end`;
+  }
+  if (isTakenForOld(seconds)) return "e2fsck takes times from 2310-04-04 to 2378-04-22 for times before 1970";
+  return undefined;
 }
 
 /** The low 32 bits of the seconds. */

@@ -96,6 +96,7 @@ export function takeInventory(tree: Tree, options: InventoryOptions): Inventory 
     throwProblems("UNSUPPORTED_ENTRY", "FAT cannot hold the tree", [...unsupported, ...problems]);
   }
   throwProblems("INVALID_TREE", "FAT cannot hold the tree", problems);
+  warnings.push(...xattrWarnings(tree));
   return { tree, slots, shortNames, directorySlots, skipped, warnings };
 }
 
@@ -113,6 +114,24 @@ function kindOf(typeBits: number): string {
     default:
       return "entry of unknown type";
   }
+}
+
+/** How many paths a warning about many entries names. */
+const NAMED_PATHS = 3;
+
+/** One warning for all extended attributes: where there are some, a security policy labels every file. */
+function xattrWarnings(tree: Tree): string[] {
+  if (tree.extras.xattrs.isEmpty) return [];
+  let count = 0;
+  const paths: string[] = [];
+  for (let row = 0; row < tree.length; row++) {
+    if (!isStorable(tree, row) || tree.xattrs(row) === undefined) continue;
+    if (count++ < NAMED_PATHS) paths.push(tree.displayPath(row));
+  }
+  if (count === 0) return [];
+  const entries = count === 1 ? "1 entry has" : `${count} entries have`;
+  const more = count > NAMED_PATHS ? " …" : "";
+  return [`${entries} extended attributes, which FAT cannot hold: ${paths.join(", ")}${more}`];
 }
 
 /** Whether FAT can hold what is in a row. */

@@ -1,4 +1,3 @@
-import { featureNames, WRITTEN_FEATURES } from "../ext4/index.ts";
 import { type FatPlan, formatSerial } from "../fat32/index.ts";
 import { partitionTypeGuid, partitionTypeName } from "../gpt/index.ts";
 import {
@@ -109,17 +108,16 @@ export function describeFilesystem(filesystem: FilesystemPlan): DescribedFilesys
   const largest = largestPaths(treeOfPlan(filesystem), LISTED_PATHS);
   if (filesystem.type === "ext4") {
     const { plan } = filesystem;
-    const { compatible, incompatible, readOnlyCompatible } = WRITTEN_FEATURES;
     return {
       type: "ext4",
       label: plan.label,
       uuid: plan.uuid,
       size: plan.size,
       free: plan.usage.free,
-      blockSize: plan.geometry.blockSize,
+      blockSize: plan.design.blockSize,
       inodes: plan.geometry.inodes,
       freeInodes: plan.freeInodes,
-      features: featureNames(compatible, incompatible, readOnlyCompatible),
+      features: plan.features.names,
       problems: [],
       usage: { ...plan.usage },
       entries,

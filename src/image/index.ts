@@ -7,5 +7,5 @@ export {
   describeFilesystem,
 } from "./describe.ts";
 export { type FilesystemPlan, type ImagePlan, type PartitionPlan, plan, type TablePlan } from "./plan.ts";
-export { type Image, type ImageSpec, image, type Size } from "./spec.ts";
+export { type Image, type ImageSpec, image, type RootFilesystemOptions, type Size } from "./spec.ts";
 export { imageExtents, type Progress, type WriteOptions, write } from "./write.ts";

@@ -3,7 +3,7 @@ import { DiskwrightError, DoesNotFitError, problemsError } from "../errors.ts";
 import { type Ext4Options, type Ext4Plan, planExt4 } from "../ext4/index.ts";
 import { type FatPlan, planFat, smallestFat } from "../fat32/index.ts";
 import { type GptPlan, planGpt } from "../gpt/index.ts";
-import type { LayoutPartition } from "../layouts/index.ts";
+import type { Layout, LayoutPartition } from "../layouts/index.ts";
 import { type MbrPlan, planMbr } from "../mbr/index.ts";
 import { diskSizeFor, largestPaths, nixpkgsEstimate, restOf } from "../sizing/index.ts";
 import type { Tree } from "../tree/index.ts";
@@ -186,26 +186,48 @@ function planRoot(
 ): { readonly size: number; readonly root: Ext4Plan } {
   const { layout } = image;
   const options: Ext4Options = {
+    ...image.rootFilesystem,
     uuid: image.rootFilesystemUuid ?? image.identity.uuid(`filesystem/${partition.name}`),
     label: partition.filesystem!.label,
-    reservedPercent: image.reservedPercent,
     time: image.time,
   };
   try {
     const size =
       image.size ?? (image.compat === undefined ? undefined : nixpkgsSize(image, tree, options, warnings));
-    if (size !== undefined) {
-      const { start, end } = restOf(layout, size);
-      return { size, root: planExt4(tree, { ...options, size: end - start }) };
-    }
-    const least = planExt4(tree, { ...options, freeBytes: image.additionalSpace });
-    const diskSize = diskSizeFor(layout, least.size);
-    if (layout.table === "none") return { size: diskSize, root: least };
-    const { start, end } = restOf(layout, diskSize);
-    const inodes = least.inventory.lastInode + least.freeInodes;
-    return { size: diskSize, root: planExt4(tree, { ...options, size: end - start, inodes }) };
+    if (size === undefined) return smallestDisk(layout, tree, options, image.additionalSpace);
+    const { start, end } = restOf(layout, size);
+    return { size, root: planExt4(tree, { ...options, size: end - start }) };
   } catch (error) {
     throw rootError(error, image, partition, tree, options);
+  }
+}
+
+interface RootOnDisk {
+  /** Bytes of the disk. */
+  readonly size: number;
+  readonly root: Ext4Plan;
+}
+
+/** The smallest disk whose root filesystem holds the tree and so much free space. */
+function smallestDisk(layout: Layout, tree: Tree, options: Ext4Options, freeBytes: number): RootOnDisk {
+  const root = planExt4(tree, { ...options, freeBytes });
+  const size = diskSizeFor(layout, root.size);
+  if (layout.table === "none") return { size, root };
+  const inodes = root.inventory.lastInode + root.freeInodes;
+  return diskFrom(layout, tree, { ...options, freeBytes, inodes }, size);
+}
+
+/**
+ * The smallest disk of at least `size` bytes that holds the tree. Not every larger one does: from some size
+ * on a filesystem has a journal, so that whole mebibytes can make it too small.
+ */
+function diskFrom(layout: Layout, tree: Tree, options: Ext4Options, size: number): RootOnDisk {
+  const { start, end } = restOf(layout, size);
+  try {
+    return { size, root: planExt4(tree, { ...options, size: end - start }) };
+  } catch (error) {
+    if (!(error instanceof DoesNotFitError)) throw error;
+    return diskFrom(layout, tree, options, diskSizeFor(layout, end - start + error.missingBytes));
   }
 }
 
@@ -213,7 +235,7 @@ function planRoot(
 function nixpkgsSize(image: Image, tree: Tree, options: Ext4Options, warnings: string[]): number {
   const { layout } = image;
   const { diskSize } = nixpkgsEstimate(image.root, layout.name, image.additionalSpace, image.bootSize);
-  const needed = diskSizeFor(layout, planExt4(tree, options).size);
+  const { size: needed } = diskFrom(layout, tree, options, Math.max(diskSize, diskSizeFor(layout, 1)));
   if (needed <= diskSize) return diskSize;
   warnings.push(
     `make-disk-image.nix would make a disk of ${formatBytes(diskSize)}, which is too small for the tree: ` +
@@ -231,15 +253,21 @@ function rootError(
   options: Ext4Options,
 ): unknown {
   if (!(error instanceof DoesNotFitError) || image.size === undefined) return error;
-  const least = planExt4(tree, options);
-  const needed = diskSizeFor(image.layout, least.size);
-  const missing = needed - image.size;
-  const { files, directories, inodeTables } = least.usage;
+  const { layout, size } = image;
+  const { size: needed, root: least } = diskFrom(
+    layout,
+    tree,
+    options,
+    Math.max(size, diskSizeFor(layout, 1)),
+  );
+  const missing = needed - size;
+  const { files, directories, inodeTables, journal } = least.usage;
   const before = needed - least.size;
   return new DoesNotFitError(
     `the tree does not fit: a disk of ${formatBytes(image.size)} is ${formatBytes(missing)} too small, use at least ` +
       `${formatBytes(needed)}: partition ${partition.name} needs ${formatSize(least.size)} (files ${formatSize(files)}, ` +
-      `directories ${formatSize(directories)}, inodes ${formatSize(inodeTables)})` +
+      `directories ${formatSize(directories)}, inodes ${formatSize(inodeTables)}` +
+      `${journal > 0 ? `, journal ${formatSize(journal)}` : ""})` +
       `${before > 0 ? `, what is around it ${formatSize(before)}` : ""}${largest(tree)}`,
     missing,
     { partition: partition.name, cause: error },

@@ -1,5 +1,6 @@
 import { type Identity, identity, MIB, parseGuid, parseSize } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
+import type { Ext4Options } from "../ext4/index.ts";
 import {
   defaultBootSize,
   LAYOUT_NAMES,
@@ -16,6 +17,9 @@ import {
 } from "../layouts/index.ts";
 import type { Tree } from "../tree/index.ts";
 
+/** What of an ext4 filesystem the image does not decide itself. */
+export type RootFilesystemOptions = Omit<Ext4Options, "uuid" | "label" | "size" | "freeBytes" | "time">;
+
 /** A size: bytes, or text such as `"512M"`. */
 export type Size = number | string;
 
@@ -25,7 +29,10 @@ export interface ImageSpec {
   readonly root: Tree;
   /** How the disk is divided. Default `efi`, or `legacy` with `compat`. */
   readonly layout?: LayoutName | undefined;
-  /** The size of the disk. Default `"auto"`: the smallest that holds the tree and `additionalSpace`. */
+  /**
+   * The size of the disk. Default `"auto"`: the smallest that holds the tree and `additionalSpace`;
+   * `"minimal"`: the smallest that holds the tree.
+   */
   readonly size?: Size | undefined;
   /** With `"auto"`: the free space in the root filesystem. Default 512 MiB. */
   readonly additionalSpace?: Size | undefined;
@@ -42,8 +49,8 @@ export interface ImageSpec {
   readonly time?: number | undefined;
   /** Bytes of a sector: 512 (default) or 4096. */
   readonly sectorSize?: number | undefined;
-  /** The share of the root filesystem that only root may fill, 0 … 50. Default 5. */
-  readonly reservedPercent?: number | undefined;
+  /** How the root filesystem is made: features, journal, inodes, reserved space and more. */
+  readonly rootFilesystem?: RootFilesystemOptions | undefined;
   /** The GUID of the disk (GPT). Default: derived from the seed. */
   readonly diskGuid?: string | undefined;
   /** The signature of the disk (MBR), 1 … 2^32 - 1. Default: derived from the seed. */
@@ -70,7 +77,7 @@ export interface Image {
   readonly bootSize: number;
   readonly sectorSize: 512 | 4096;
   readonly time: number | undefined;
-  readonly reservedPercent: number | undefined;
+  readonly rootFilesystem: RootFilesystemOptions;
   readonly identity: Identity;
   readonly diskGuid: string;
   readonly diskSignature: number;
@@ -125,7 +132,7 @@ export function image(spec: ImageSpec): Image {
     ...sizes,
     sectorSize,
     time,
-    reservedPercent: spec.reservedPercent,
+    rootFilesystem: spec.rootFilesystem ?? {},
     identity: ids,
     diskGuid: parseGuid(spec.diskGuid ?? layout.diskGuid ?? ids.uuid("disk")),
     diskSignature: diskSignature ?? ids.serial("disk"),
@@ -147,9 +154,15 @@ function ownSizes(spec: ImageSpec, sectorSize: 512 | 4096): Sizes {
   if (bootSize === 0 || bootSize % MIB !== 0) {
     throw invalid(`boot size of ${bootSize} bytes: use whole mebibytes, such as 256M`);
   }
+  const isMinimal = spec.size === "minimal";
+  if (isMinimal && spec.additionalSpace !== undefined) {
+    throw invalid('size "minimal" leaves no additional space: use "auto" with it');
+  }
+  const isComputed = spec.size === undefined || spec.size === "auto" || isMinimal;
+  const additionalSpace = isMinimal ? 0 : (spec.additionalSpace ?? DEFAULT_ADDITIONAL_SPACE);
   return {
-    size: spec.size === undefined || spec.size === "auto" ? undefined : bytesOf(spec.size, "size"),
-    additionalSpace: bytesOf(spec.additionalSpace ?? DEFAULT_ADDITIONAL_SPACE, "additional space"),
+    size: isComputed ? undefined : bytesOf(spec.size!, "size"),
+    additionalSpace: bytesOf(additionalSpace, "additional space"),
     bootSize,
   };
 }

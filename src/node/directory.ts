@@ -24,9 +24,10 @@ import { reasonOf } from "./host-error.ts";
 import { joinPath, withReachable } from "./host-path.ts";
 import { dataRanges, maybeSparse } from "./sparse.ts";
 import { stampOf } from "./stamp.ts";
+import { type XattrOptions, type XattrScan, xattrScan } from "./xattrs.ts";
 
 /** What {@link directory} can be told. */
-export interface DirectoryOptions {
+export interface DirectoryOptions extends XattrOptions {
   /** Leaves an entry out, and all that is below it. The path starts at the root of the tree: `/etc/x`. */
   readonly exclude?: ((path: string) => boolean) | undefined;
   readonly signal?: CancelSignal | undefined;
@@ -44,13 +45,13 @@ const ENTRIES_BETWEEN_TURNS = 4096;
 
 /**
  * Scans a directory of the host into a tree: names as bytes, modes, owners, nanosecond times, device
- * numbers, hard links, holes. No symlink is followed, except that `path` itself may be one. No content is
- * read, but for files that have fewer blocks than their size needs.
+ * numbers, hard links, holes, extended attributes. No symlink is followed, except that `path` itself may be one.
+ * No content is read, but for files that have fewer blocks than their size needs.
  *
  * @throws DiskwrightError `SOURCE_UNREADABLE`, naming everything below `path` that cannot be read.
  */
 export async function directory(path: string, options: DirectoryOptions = {}): Promise<Tree> {
-  return await new Scan(path, options).run();
+  return await new Scan(path, options, await xattrScan(options)).run();
 }
 
 class Scan {
@@ -58,6 +59,7 @@ class Scan {
   readonly #options: DirectoryOptions;
   readonly #builder: TreeBuilder;
   readonly #origin: DirectoryOrigin;
+  readonly #xattrs: XattrScan | undefined;
   readonly #problems: string[] = [];
   /** The row of the first name of files with several, by device and inode. */
   readonly #linked = new Map<string, number>();
@@ -67,9 +69,10 @@ class Scan {
   readonly #mustAsk = process.geteuid !== undefined && process.geteuid() !== 0;
   #untilTurn = ENTRIES_BETWEEN_TURNS;
 
-  constructor(path: string, options: DirectoryOptions) {
+  constructor(path: string, options: DirectoryOptions, xattrs: XattrScan | undefined) {
     this.#root = Buffer.from(resolve(path));
     this.#options = options;
+    this.#xattrs = xattrs;
     let status: BigIntStats;
     try {
       status = statSync(this.#root, { bigint: true });
@@ -78,7 +81,11 @@ class Scan {
     }
     if (!status.isDirectory())
       throw new DiskwrightError("SOURCE_UNREADABLE", `${path}: not a directory`, { path });
-    this.#builder = new TreeBuilder(attributesOf(status));
+    const attributes = attributesOf(status);
+    // The one symlink that is followed: what lies behind it is meant.
+    const inside = joinPath(this.#root, Buffer.from("."));
+    this.#trying(this.#root, () => this.#addXattrs(attributes, this.#root, inside, true));
+    this.#builder = new TreeBuilder(attributes);
     this.#origin = new DirectoryOrigin(this.#root);
   }
 
@@ -91,6 +98,7 @@ class Scan {
     }
     await this.#findHoles();
     throwProblems("SOURCE_UNREADABLE", "the source cannot be read", this.#problems);
+    for (const warning of this.#xattrs?.warnings ?? []) this.#options.onWarning?.(warning);
     const tree = this.#builder.finish([this.#origin]);
     this.#origin.tree = tree;
     return tree;
@@ -140,17 +148,22 @@ class Scan {
   /** Adds one entry; returns its row when it is a directory. */
   #add(parent: number, name: Buffer, path: Buffer, reachable: Buffer): number | undefined {
     const status = lstatSync(reachable, { bigint: true });
-    if (status.isDirectory()) return this.#builder.add(parent, name, attributesOf(status));
+    if (status.isDirectory()) {
+      const attributes = attributesOf(status);
+      this.#addXattrs(attributes, path, reachable, true);
+      return this.#builder.add(parent, name, attributes);
+    }
     const link = status.nlink > 1n ? `${status.dev}:${status.ino}` : undefined;
     const primary = link === undefined ? undefined : this.#linked.get(link);
     if (primary !== undefined) {
       this.#builder.addLink(parent, name, primary);
       return undefined;
     }
+    if (this.#mustAsk && status.isFile()) accessSync(reachable, constants.R_OK);
     const attributes = attributesOf(status);
+    this.#addXattrs(attributes, path, reachable, false);
     let row: number;
     if (status.isFile()) {
-      if (this.#mustAsk) accessSync(reachable, constants.R_OK);
       if (maybeSparse(status))
         this.#sparse.push({ row: this.#builder.length, path, size: Number(status.size) });
       const key = this.#origin.add(this.#builder.length, Number(status.size), stampOf(status));
@@ -168,10 +181,26 @@ class Scan {
     return undefined;
   }
 
+  #addXattrs(
+    attributes: Writable<RowAttributes>,
+    path: Buffer,
+    reachable: Buffer,
+    isDirectory: boolean,
+  ): void {
+    if (this.#xattrs === undefined) return;
+    const own = { host: path, tree: () => this.#treePath(path) };
+    const xattrs = this.#xattrs.read(reachable, isDirectory, own);
+    if (xattrs !== undefined) attributes.xattrs = xattrs;
+  }
+
   #isExcluded(path: Buffer): boolean {
     const { exclude } = this.#options;
-    if (exclude === undefined) return false;
-    return exclude(`/${path.subarray(this.#root.length).toString().replace(/^\/+/, "")}`);
+    return exclude?.(this.#treePath(path)) ?? false;
+  }
+
+  /** A path of the host as one that starts at the root of the tree. */
+  #treePath(path: Buffer): string {
+    return `/${path.subarray(this.#root.length).toString().replace(/^\/+/, "")}`;
   }
 
   /** Notes what the system refuses and goes on, so that everything is told at once. */

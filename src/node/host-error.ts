@@ -1,3 +1,5 @@
+import { constants } from "node:os";
+
 /** Whether a value is an error of the system, with a code such as ENOENT. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "code" in error && "syscall" in error;
@@ -23,4 +25,10 @@ const REASONS: Readonly<Record<string, string>> = {
 export function reasonOf(error: unknown): string {
   if (!isSystemError(error)) return error instanceof Error ? error.message : String(error);
   return REASONS[error.code ?? ""] ?? error.message;
+}
+
+/** Why the system refused, in words, by the number that it gives (errno). */
+export function reasonOfNumber(number: number): string | undefined {
+  const named = Object.entries(constants.errno).find(([, value]) => value === number);
+  return named === undefined ? undefined : (REASONS[named[0]] ?? named[0]);
 }

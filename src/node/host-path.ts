@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, constants, openSync } from "node:fs";
 
 const SLASH = 0x2f;
@@ -26,10 +27,34 @@ export function withReachable<Result>(path: Uint8Array, use: (path: Buffer) => R
   if (path.length <= LONGEST_PATH || process.platform !== "linux") return use(bytes);
   const cut = path.lastIndexOf(SLASH, LONGEST_PATH);
   if (cut <= 0) return use(bytes);
-  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-  const descriptor = openSync(path.subarray(0, cut) as Buffer, flags);
+  return withOpened(bytes.subarray(0, cut), (opened) =>
+    withReachable(joinPath(Buffer.from(opened), path.subarray(cut + 1)), use),
+  );
+}
+
+/**
+ * Calls `use` with a path that is text, for what takes no bytes; false when there is none. On Linux a directory
+ * that is opened for it stands for a name that is not UTF-8, so only the name of a non-directory has to be.
+ */
+export function withTextPath(path: Buffer, isDirectory: boolean, use: (path: string) => void): boolean {
+  if (isUtf8(path)) {
+    use(path.toString());
+    return true;
+  }
+  if (process.platform !== "linux") return false;
+  const slash = path.lastIndexOf(SLASH);
+  const name = path.subarray(slash + 1);
+  if (isUtf8(name)) withOpened(path.subarray(0, slash), (opened) => use(`${opened}/${name}`));
+  else if (isDirectory) withOpened(path, (opened) => use(`${opened}/.`));
+  else return false;
+  return true;
+}
+
+/** Calls `use` with the short path that Linux has for an open directory. */
+function withOpened<Result>(path: Buffer, use: (opened: string) => Result): Result {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    return withReachable(joinPath(Buffer.from(`/proc/self/fd/${descriptor}`), path.subarray(cut + 1)), use);
+    return use(`/proc/self/fd/${descriptor}`);
   } finally {
     closeSync(descriptor);
   }

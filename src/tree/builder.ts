@@ -3,6 +3,7 @@ import { DiskwrightError } from "../errors.ts";
 import type { DataRange, Device } from "./entry.ts";
 import { DIRECTORY } from "./mode.ts";
 import { type ContentOrigin, Tree, type TreeColumns, type TreeExtras } from "./tree.ts";
+import { type Xattrs, XattrTable } from "./xattrs.ts";
 
 /** The metadata of one row. */
 export interface RowAttributes {
@@ -21,7 +22,7 @@ export interface RowAttributes {
   readonly target?: Uint8Array;
   readonly device?: Device;
   readonly data?: readonly DataRange[];
-  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
+  readonly xattrs?: Xattrs;
 }
 
 type Growable<Columns> = { -readonly [Name in keyof Columns]: Columns[Name] };
@@ -38,7 +39,7 @@ export class TreeBuilder {
   readonly #targets = new Map<number, Uint8Array>();
   readonly #devices = new Map<number, Device>();
   readonly #data = new Map<number, readonly DataRange[]>();
-  readonly #xattrs = new Map<number, ReadonlyMap<string, Uint8Array>>();
+  readonly #xattrs = new XattrTable();
   readonly #linkCounts = new Map<number, number>();
   #capacity = 1024;
   #nameBytes = 0;
@@ -153,8 +154,7 @@ export class TreeBuilder {
     if (attributes.target !== undefined) this.#targets.set(row, attributes.target);
     if (attributes.device !== undefined) this.#devices.set(row, attributes.device);
     if (attributes.data !== undefined) this.#data.set(row, attributes.data);
-    if (attributes.xattrs !== undefined && attributes.xattrs.size > 0)
-      this.#xattrs.set(row, attributes.xattrs);
+    if (attributes.xattrs !== undefined) this.#xattrs.set(row, attributes.xattrs);
     this.#nameBytes += name.length;
     columns.length++;
     return row;

@@ -5,6 +5,7 @@ import { PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from "./builder.ts";
 import type { DataRange, Entry } from "./entry.ts";
 import { PERMISSION_MASK, typeBits } from "./mode.ts";
 import type { ContentOrigin, Tree } from "./tree.ts";
+import { xattrProblems } from "./xattrs.ts";
 
 /** A directory, file or link while the entries are still coming in, in any order. */
 interface Node {
@@ -153,6 +154,8 @@ function attributes(entry: Entry, contents: Content[], problems: string[]): RowA
   const { uid = 0, gid = 0, mtime = 0n } = entry;
   for (const problem of rangeProblems(entry, mode, uid, gid))
     problems.push(`${shown(entry.path)}: ${problem}`);
+  const unfit = entry.xattrs === undefined ? [] : [...xattrProblems(entry.xattrs)];
+  for (const problem of unfit) problems.push(`${shown(entry.path)}: ${problem}`);
   // Whole seconds round towards the past, so that the nanoseconds after them are never negative.
   const nanoseconds = ((mtime % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
   const common = {
@@ -161,7 +164,7 @@ function attributes(entry: Entry, contents: Content[], problems: string[]): RowA
     gid,
     mtimeSeconds: Number((mtime - nanoseconds) / NANOSECONDS),
     mtimeNanoseconds: Number(nanoseconds),
-    ...(entry.xattrs === undefined ? {} : { xattrs: entry.xattrs }),
+    ...(entry.xattrs === undefined || unfit.length > 0 ? {} : { xattrs: entry.xattrs }),
   };
   if (type === "file") {
     const content = contentOf(entry);

@@ -1,4 +1,5 @@
 import type { Content } from "../extents/index.ts";
+import type { Xattrs } from "./xattrs.ts";
 
 /** What an entry is. A `hardlink` is another name of an entry that is given elsewhere in the tree. */
 export type EntryType =
@@ -44,6 +45,9 @@ export interface Entry {
   readonly target?: string | Uint8Array;
   /** Of a device: its number. */
   readonly device?: Device;
-  /** Extended attributes, by full name (`user.comment`). */
-  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
+  /**
+   * Extended attributes by full name (`user.comment`), 1 … 255 bytes each, and their values as getxattr(2) gives
+   * them, 0 … 65,536 bytes. Those of a hardlink are those of the entry that it names.
+   */
+  readonly xattrs?: Xattrs;
 }

@@ -5,3 +5,4 @@ export { withTopDirectory } from "./insert.ts";
 export * as fileMode from "./mode.ts";
 export { emptied, ownedBy, subtree } from "./select.ts";
 export { type ContentOrigin, Tree, type TreeColumns, type TreeExtras } from "./tree.ts";
+export type { Xattrs, XattrTable } from "./xattrs.ts";

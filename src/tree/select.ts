@@ -1,5 +1,6 @@
 import type { DataRange, Device } from "./entry.ts";
 import { Tree, type TreeColumns } from "./tree.ts";
+import { XattrTable } from "./xattrs.ts";
 
 /**
  * What lies below the directory in row `top`, as a tree of its own whose root is that directory. A hard link
@@ -83,7 +84,7 @@ function select(tree: Tree, ranges: readonly RowRange[]): Tree {
   const targets = new Map<number, Uint8Array>();
   const devices = new Map<number, Device>();
   const data = new Map<number, readonly DataRange[]>();
-  const xattrs = new Map<number, ReadonlyMap<string, Uint8Array>>();
+  const xattrs = new XattrTable(tree.extras.xattrs);
   const linkCounts = new Map<number, number>();
   /** The first selected row of each set of hard links, by the row of its first name before. */
   const primaryOf = new Map<number, number>();
@@ -115,9 +116,9 @@ function select(tree: Tree, ranges: readonly RowRange[]): Tree {
 }
 
 function carry<Value>(
-  from: ReadonlyMap<number, Value>,
+  from: { get(row: number): Value | undefined },
   before: number,
-  to: Map<number, Value>,
+  to: { set(row: number, value: Value): unknown },
   row: number,
 ): void {
   const value = from.get(before);

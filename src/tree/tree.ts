@@ -2,6 +2,7 @@ import { compareBytes, printable, utf8 } from "../bytes/index.ts";
 import type { Content, ContentReader } from "../extents/index.ts";
 import type { DataRange, Device, Entry } from "./entry.ts";
 import * as mode from "./mode.ts";
+import type { Xattrs, XattrTable } from "./xattrs.ts";
 
 /** Where the content of some entries comes from: one origin for each source that a tree was made from. */
 export interface ContentOrigin {
@@ -47,7 +48,7 @@ export interface TreeExtras {
   readonly targets: ReadonlyMap<number, Uint8Array>;
   readonly devices: ReadonlyMap<number, Device>;
   readonly data: ReadonlyMap<number, readonly DataRange[]>;
-  readonly xattrs: ReadonlyMap<number, ReadonlyMap<string, Uint8Array>>;
+  readonly xattrs: XattrTable;
   /** How many names the first row of a set of hard links has, itself included. */
   readonly linkCounts: ReadonlyMap<number, number>;
 }
@@ -117,7 +118,8 @@ export class Tree {
     return this.extras.data.get(this.columns.primary[row]!);
   }
 
-  xattrs(row: number): ReadonlyMap<string, Uint8Array> | undefined {
+  /** Extended attributes, or `undefined` when there are none. Entries with equal ones share one object. */
+  xattrs(row: number): Xattrs | undefined {
     return this.extras.xattrs.get(this.columns.primary[row]!);
   }
 

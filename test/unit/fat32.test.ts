@@ -782,3 +782,28 @@ describe("readFat", () => {
     expect(listDirectory(entries).entries.map(({ name }) => name)).toEqual(["σü.TXT", "lower.txt"]);
   });
 });
+
+describe("extended attributes", () => {
+  it("are left out, which one warning says", () => {
+    const xattrs = new Map([["user.a", utf8("1")]]);
+    const entries = ["1", "2", "3", "4"].map((path): Entry => ({ path, type: "file", xattrs }));
+    const link: Entry = { path: "link", type: "symlink", target: "1", xattrs };
+    const options = { ...SMALL, unsupported: "skip" } as const;
+    const warningsFor = (count: number): readonly string[] =>
+      planFat(treeOf([...entries.slice(0, count), link]), options).warnings;
+    expect(warningsFor(4)).toEqual([
+      "4 entries have extended attributes, which FAT cannot hold: /1, /2, /3 …",
+    ]);
+    expect(warningsFor(3)).toEqual(["3 entries have extended attributes, which FAT cannot hold: /1, /2, /3"]);
+    expect(warningsFor(1)).toEqual(["1 entry has extended attributes, which FAT cannot hold: /1"]);
+    expect(warningsFor(0)).toEqual([]);
+  });
+
+  it("change no byte of the volume", async () => {
+    const plain = await volumeOf(files("a"));
+    const labelled = await volumeOf(
+      files("a").map((entry) => ({ ...entry, xattrs: new Map([["user.a", utf8("1")]]) })),
+    );
+    expect(labelled.image).toEqual(plain.image);
+  });
+});

@@ -150,7 +150,7 @@ describe("automatic sizes", () => {
     );
     const { filesystem, size } = planned({ layout: "none", additionalSpace: 0 }, entries).partitions[0]!;
     expect(filesystem!.plan.size).toBe(size);
-    expect(size).toBeLessThan(160_000 * (4096 + 256) + 16 * MIB);
+    expect(size).toBeLessThan(160_000 * (4096 + 256) + (16 + 8) * MIB);
   });
 });
 
@@ -172,7 +172,7 @@ describe("an impossible image", () => {
     ["compat with large sectors", { compat: "nixpkgs", sectorSize: 4096 }, /512 bytes only/],
     ["a signature of zero", { layout: "legacy", diskSignature: 0 }, /disk signature/],
     ["a negative time", { time: -1 }, /seconds since 1970/],
-    ["more reserved than half", { reservedPercent: 51 }, /0 to 50/],
+    ["more reserved than half", { rootFilesystem: { reservedPercent: 51 } }, /0 to 50/],
   ])("%s is refused", (_, spec, message) => expect(() => planned(spec)).toThrow(message));
 
   it("a boot partition too small for its content says what is missing and what takes the room", () => {

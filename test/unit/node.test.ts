@@ -3,6 +3,7 @@ import {
   appendFileSync,
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -13,15 +14,17 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { printable } from "../../src/bytes/index.ts";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { printable, utf8 } from "../../src/bytes/index.ts";
 import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import type { Target } from "../../src/extents/index.ts";
 import { writeFormat } from "../../src/formats/index.ts";
-import { directory, FileReader, fileSource, fileTarget } from "../../src/node/index.ts";
-import { treeOf } from "../../src/tree/index.ts";
+import { directory, FileReader, fileSource, fileTarget, type XattrReader } from "../../src/node/index.ts";
+import { type Tree, treeOf } from "../../src/tree/index.ts";
 import { makeHostTree } from "../support/host-tree.ts";
+import { setXattr } from "../support/host-xattrs.ts";
 import { scratchDirectory } from "../support/referee.ts";
 
 const scratch = scratchDirectory();
@@ -96,6 +99,186 @@ describe("directory", () => {
   ])("refuses %s", async (_, name, message) => {
     writeFileSync(join(scratch, "a file"), "");
     await expect(directory(join(scratch, name))).rejects.toThrow(message);
+  });
+});
+
+const probe = place("probe");
+const hasXattrs = setXattr(probe, "user.probe", "");
+/** Attributes that only root may set, and not in every container. */
+const hasHostXattrs = setXattr(probe, "trusted.probe", "") && setXattr(probe, "security.selinux", "label");
+
+describe.skipIf(!hasXattrs)("extended attributes of a directory", () => {
+  const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+
+  function names(tree: Tree): string[] {
+    return Array.from({ length: tree.length }, (_, row) => {
+      return [tree.displayPath(row), ...(tree.xattrs(row)?.keys() ?? [])].join(" ");
+    });
+  }
+
+  it("are read from files and directories, byte for byte", async () => {
+    const top = place("with attributes");
+    mkdirSync(join(top, "ümlaut"));
+    writeFileSync(join(top, "file"), "");
+    writeFileSync(join(top, "plain"), "");
+    setXattr(join(top, "file"), "user.bytes", everyByte);
+    setXattr(join(top, "file"), "user.empty", "");
+    setXattr(join(top, "ümlaut"), "user.ümlaut", "directory");
+    setXattr(top, "user.root", "root");
+    symlinkSync(top, join(scratch, "link to attributes"));
+    for (const path of [top, join(scratch, "link to attributes")]) {
+      const tree = await directory(path);
+      expect(names(tree)).toEqual([
+        "/ user.root",
+        "/file user.bytes user.empty",
+        "/plain",
+        "/ümlaut user.ümlaut",
+      ]);
+      expect(tree.xattrs(1)!.get("user.bytes")).toEqual(everyByte);
+      expect(tree.xattrs(1)!.get("user.empty")).toEqual(new Uint8Array(0));
+    }
+    expect(names(await directory(top, { xattrs: "none" }))).toEqual(["/", "/file", "/plain", "/ümlaut"]);
+    const chosen = await directory(top, { xattrs: (name, path) => path !== "/" && name !== "user.empty" });
+    expect(names(chosen)).toEqual(["/", "/file user.bytes", "/plain", "/ümlaut user.ümlaut"]);
+  });
+
+  it.runIf(hasHostXattrs)("are those of a symlink itself, and of the host only on request", async () => {
+    const top = place("with host attributes");
+    writeFileSync(join(top, "file"), "");
+    symlinkSync("file", join(top, "link"));
+    const capability = Uint8Array.of(1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    setXattr(join(top, "file"), "security.capability", capability);
+    setXattr(join(top, "file"), "security.selinux", "label");
+    setXattr(join(top, "link"), "trusted.own", "link");
+    const portable = await directory(top);
+    expect(names(portable)).toEqual(["/", "/file security.capability", "/link trusted.own"]);
+    expect(portable.xattrs(1)!.get("security.capability")).toEqual(capability);
+    expect(names(await directory(top, { xattrs: "all" }))[1]).toBe(
+      "/file security.capability security.selinux",
+    );
+  });
+
+  it.runIf(process.platform === "linux")(
+    "are reached below names that are not UTF-8, and else missed aloud",
+    async () => {
+      const top = place("attributes deep down");
+      const odd = Buffer.concat([Buffer.from(`${top}/odd `), Buffer.of(0xff)]);
+      mkdirSync(odd);
+      writeFileSync(Buffer.concat([odd, Buffer.from("/file")]), "");
+      writeFileSync(Buffer.concat([odd, Buffer.from("/"), Buffer.of(0xfe)]), "");
+      // The package that sets them takes no bytes either.
+      const fromInside = `const { setAttributeSync } = require("@napi-rs/xattr");
+      setAttributeSync("/proc/self/cwd/.", "user.place", "directory");
+      setAttributeSync("file", "user.place", "file");`;
+      const script = `cd "$1"/odd* && exec "$2" -e '${fromInside}'`;
+      const env = { ...process.env, NODE_PATH: join(import.meta.dirname, "../../node_modules") };
+      const { status, stderr } = spawnSync("sh", ["-c", script, "sh", top, process.execPath], { env });
+      expect([String(stderr), status]).toEqual(["", 0]);
+      const warnings: string[] = [];
+      const tree = await directory(top, { onWarning: (warning) => warnings.push(warning) });
+      expect(names(tree)).toEqual([
+        "/",
+        "/odd \\xff user.place",
+        "/odd \\xff/file user.place",
+        "/odd \\xff/\\xfe",
+      ]);
+      expect(warnings).toEqual([
+        `the extended attributes of 1 entry are not read, as the names are not UTF-8: ${top}/odd \\xff/\\xfe`,
+      ]);
+    },
+  );
+
+  it.runIf(process.platform === "linux")("are read deeper than a path can say", async () => {
+    const top = place("attributes too deep");
+    const script = `process.chdir(process.argv[1]);
+      const fs = require("node:fs"), name = "d".repeat(250);
+      for (let depth = 0; depth < 20; depth++) { fs.mkdirSync(name); process.chdir(name); }
+      require("@napi-rs/xattr").setAttributeSync("/proc/self/cwd/.", "user.deep", "deep");`;
+    const env = { ...process.env, NODE_PATH: join(import.meta.dirname, "../../node_modules") };
+    expect(spawnSync(process.execPath, ["-e", script, top], { env }).status).toBe(0);
+    const tree = await directory(top);
+    expect(tree.xattrs(20)?.get("user.deep")).toEqual(utf8("deep"));
+    expect(tree.xattrs(19)).toBeUndefined();
+  });
+});
+
+describe("what reads extended attributes", () => {
+  /** Has the same attributes for every path, and notes which paths it was asked for. */
+  function reader(attributes: readonly (readonly [string, string])[], asked: string[] = []): XattrReader {
+    const values = new Map(attributes);
+    return {
+      listAttributesSync(path): string[] {
+        asked.push(path);
+        return [...values.keys()];
+      },
+      getAttributeSync: (_, name) => utf8(values.get(name)!),
+    };
+  }
+
+  const refusing = (message: string): XattrReader => ({
+    listAttributesSync(): string[] {
+      throw new Error(message);
+    },
+    getAttributeSync: () => null,
+  });
+
+  afterEach(() => {
+    vi.doUnmock("@napi-rs/xattr");
+    vi.resetModules();
+  });
+
+  it("is asked once for a file with several names, and gives the same tree in any order", async () => {
+    const top = place("asked");
+    writeFileSync(join(top, "a"), "");
+    linkSync(join(top, "a"), join(top, "b"));
+    const attributes = [
+      ["user.a", "1"],
+      ["user.b", "2"],
+    ] as const;
+    const asked: string[] = [];
+    const tree = await directory(top, { xattrReader: reader(attributes, asked) });
+    expect(asked).toEqual([`${top}/.`, join(top, "a")]);
+    expect(tree.xattrs(2)).toBe(tree.xattrs(1));
+    const backwards = await directory(top, { xattrReader: reader([...attributes].reverse()) });
+    expect([...backwards.xattrs(1)!]).toEqual([...tree.xattrs(1)!]);
+  });
+
+  it("may find that a filesystem has none", async () => {
+    const top = place("unsupported");
+    const number = constants.errno.ENOTSUP;
+    const tree = await directory(top, { xattrReader: refusing(`Not supported (os error ${number})`) });
+    expect(tree.xattrs(0)).toBeUndefined();
+  });
+
+  it("fails for everything that it cannot read, in one error", async () => {
+    const top = place("refused");
+    writeFileSync(join(top, "file"), "");
+    const denied = directory(top, { xattrReader: refusing("Permission denied (os error 13)") });
+    await expect(denied).rejects.toThrow(
+      /refused: the extended attributes cannot be read: permission denied[\s\S]*refused\/file: the extended/,
+    );
+    const odd = directory(top, { xattrReader: refusing('Invalid attribute: "user.\x1b"') });
+    await expect(odd).rejects.toThrow('Invalid attribute: "user.\\x1b"');
+    const vanishing = { ...reader([["user.a", ""]]), getAttributeSync: () => null };
+    const gone = directory(top, { xattrReader: vanishing });
+    await expect(gone).rejects.toThrow(/file: the extended attribute "user.a" cannot be read/);
+  });
+
+  it("is missed aloud when it is not installed, and is an error when it was asked for", async () => {
+    vi.doMock("@napi-rs/xattr", () => {
+      throw new Error("not here");
+    });
+    const top = place("not installed");
+    const warnings: string[] = [];
+    const onWarning = (warning: string): void => void warnings.push(warning);
+    await directory(top, { onWarning });
+    await directory(top, { xattrs: "none", onWarning });
+    expect(warnings).toEqual([expect.stringMatching(/are not read: .*npm install @napi-rs\/xattr/)]);
+    await expect(directory(top, { xattrs: "all" })).rejects.toThrow(/npm install @napi-rs\/xattr/);
+  });
+
+  it("is told of a policy that there is not", async () => {
+    await expect(directory(scratch, { xattrs: "some" as "all" })).rejects.toThrow(TypeError);
   });
 });
 

@@ -1,7 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { utf8 } from "../../src/bytes/index.ts";
-import { type Entry, emptied, ownedBy, subtree, type Tree, treeOf } from "../../src/tree/index.ts";
+import { printable, utf8 } from "../../src/bytes/index.ts";
+import {
+  type Entry,
+  emptied,
+  ownedBy,
+  PLAIN_DIRECTORY,
+  subtree,
+  type Tree,
+  treeOf,
+  withTopDirectory,
+  type Xattrs,
+} from "../../src/tree/index.ts";
 
 const paths = (tree: Tree): string[] =>
   Array.from({ length: tree.length }, (_, row) => tree.displayPath(row));
@@ -102,6 +112,36 @@ describe("treeOf", () => {
       [{ path: "a", type: "file", content: "abc", data: [{ offset: 2, length: 2 }] }],
       "beyond the size",
     ],
+    [
+      "an attribute without a name",
+      [{ path: "a", type: "file", xattrs: new Map([["", utf8("x")]]) }],
+      "empty name",
+    ],
+    [
+      "a long attribute name",
+      [{ path: "a", type: "file", xattrs: new Map([[`user.${"ä".repeat(126)}`, utf8("x")]]) }],
+      'a: the extended attribute "user.ää',
+    ],
+    [
+      "a NUL in an attribute name",
+      [{ path: "a", type: "file", xattrs: new Map([["user.a\0b", utf8("x")]]) }],
+      'user.a\\x00b" has a NUL',
+    ],
+    [
+      "a large attribute",
+      [{ path: "d/a", type: "file", xattrs: new Map([["user.a", new Uint8Array(65_537)]]) }],
+      'd/a: the extended attribute "user.a" has 65537 bytes, the limit is 65536',
+    ],
+    [
+      "an attribute that is no bytes",
+      [{ path: "a", type: "file", xattrs: new Map([["user.a", "text" as unknown as Uint8Array]]) }],
+      "no Uint8Array",
+    ],
+    [
+      "attributes that are no map",
+      [{ path: "a", type: "file", xattrs: { "user.a": utf8("x") } as unknown as Xattrs }],
+      "must be a Map",
+    ],
     ["a root that is a file", [{ path: "/", type: "file" }], "root must be a directory"],
   ])("refuses %s", (_, entries, message) => expect(() => treeOf(entries)).toThrow(message));
 
@@ -172,5 +212,71 @@ describe("a set of hard links whose first name is a link", () => {
     ]);
     expect([1, 2, 3].map((row) => tree.columns.primary[row])).toEqual([1, 1, 1]);
     expect(tree.linkCount(3)).toBe(3);
+  });
+});
+
+describe("extended attributes", () => {
+  /** Few names and values, so that equal sets are common. */
+  const anySet = fc
+    .uniqueArray(
+      fc.tuple(fc.constantFrom("user.a", "user.b", "security.c"), fc.constantFrom("", "x", "y", "xy")),
+      { selector: ([name]) => name },
+    )
+    .map((pairs) => new Map(pairs.map(([name, value]) => [name, utf8(value)])));
+  const content = (xattrs: Xattrs | undefined): string =>
+    [...(xattrs ?? [])]
+      .map(([name, value]) => `${name}=${printable(value)}`)
+      .sort()
+      .join();
+
+  it("are kept as they are given, and once for all entries with equal ones", () => {
+    fc.assert(
+      fc.property(fc.array(anySet, { minLength: 1, maxLength: 20 }), (sets) => {
+        const tree = treeOf(sets.map((xattrs, index) => ({ path: `${index}`, type: "file", xattrs })));
+        const kept = sets.map((_, index) => tree.xattrs(tree.find(`${index}`)!));
+        expect(kept.map(content)).toEqual(sets.map(content));
+        for (const a of kept) for (const b of kept) expect(a === b).toBe(content(a) === content(b));
+      }),
+    );
+  });
+
+  it("forget the order in which they came, and what becomes of the map", () => {
+    const given = new Map([
+      ["user.b", utf8("2")],
+      ["user.a", utf8("1")],
+    ]);
+    const tree = treeOf([{ path: "f", type: "file", xattrs: given }]);
+    given.clear();
+    expect([...tree.xattrs(1)!.keys()]).toEqual(["user.a", "user.b"]);
+  });
+
+  it("may have the longest names and largest values that there are", () => {
+    const xattrs = new Map([[`user.${"x".repeat(250)}`, new Uint8Array(65_536)]]);
+    expect(treeOf([{ path: "f", type: "file", xattrs }]).xattrs(1)).toEqual(xattrs);
+  });
+
+  it("stay with their entries when a tree is cut or added to", () => {
+    const label = (text: string): Xattrs => new Map([["security.selinux", utf8(text)]]);
+    const tree = treeOf([
+      { path: "/", type: "directory", xattrs: label("root") },
+      { path: "a", type: "file", xattrs: label("file") },
+      { path: "boot", type: "directory", xattrs: label("boot") },
+      { path: "boot/b", type: "hardlink", target: "a" },
+      { path: "boot/c", type: "symlink", target: "b" },
+      { path: "z", type: "fifo", xattrs: label("file") },
+    ]);
+    const labels = (of: Tree): string[] =>
+      Array.from(
+        { length: of.length },
+        (_, row) => `${of.displayPath(row)} ${content(of.xattrs(row)).slice(17)}`,
+      );
+    const boot = tree.find("boot")!;
+    expect(labels(tree)).toEqual(["/ root", "/a file", "/boot boot", "/z file", "/boot/b file", "/boot/c "]);
+    expect(labels(subtree(tree, boot))).toEqual(["/ boot", "/b file", "/c "]);
+    expect(labels(emptied(tree, boot))).toEqual(["/ root", "/a file", "/boot boot", "/z file"]);
+    const added = withTopDirectory(tree, utf8("esp"), { ...PLAIN_DIRECTORY, xattrs: label("esp") });
+    expect(labels(added)).toContain("/esp esp");
+    expect(labels(added).filter((line) => !line.startsWith("/esp"))).toEqual(labels(tree));
+    expect(labels(treeOf(tree.entries()))).toEqual(labels(tree));
   });
 });

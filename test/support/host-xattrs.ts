@@ -1,0 +1,11 @@
+import { setAttributeSync } from "@napi-rs/xattr";
+
+/** Sets an extended attribute of a file of the host; false where the host has none, or allows it to nobody here. */
+export function setXattr(path: string, name: string, value: string | Uint8Array): boolean {
+  try {
+    setAttributeSync(path, name, value);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -3,7 +3,7 @@ import { bitmapChecksum, groupDescriptorChecksum, groupDescriptorChecksum16 } fr
 import type { Design } from "./design.ts";
 import { groupLength } from "./geometry.ts";
 import { type Ext4Plan, groupOfInode } from "./plan.ts";
-import { FIRST_INODE, GROUP_FLAG, groupDescriptor } from "./structures.ts";
+import { FIRST_INODE, GROUP_FLAG } from "./structures.ts";
 
 /** What the descriptors say of the groups, and which bitmaps have to be written. */
 export interface GroupTable {
@@ -23,7 +23,7 @@ export function encodeGroups(plan: Ext4Plan): GroupTable {
   const { descriptorSize, blockSize, checksumSeed } = design;
   const directories = directoriesByGroup(plan);
   const bytes = new Uint8Array(cut.descriptorBlocks * blockSize);
-  const whole = new Uint8Array(groupDescriptor.span);
+  const view = new DataView(bytes.buffer);
   const bitmap = new Uint8Array(blockSize);
   const hasBlockBitmap: boolean[] = [];
   const hasInodeBitmap: boolean[] = [];
@@ -47,32 +47,24 @@ export function encodeGroups(plan: Ext4Plan): GroupTable {
     }
     const freeBlocks = groupLength(cut, group) - usedBlocks;
     const freeInodes = cut.inodesPerGroup - inodes;
-    const values = {
-      ...split32("blockBitmap", blockBitmap),
-      ...split32("inodeBitmap", inodeBitmap),
-      ...split32("inodeTable", inodeTable),
-      ...split16("freeBlocksCount", freeBlocks),
-      ...split16("freeInodesCount", freeInodes),
-      ...split16("usedDirectoriesCount", directories[group]!),
-      ...split16("unusedInodesCount", mayBeUninitialised ? freeInodes : 0),
-      ...split16("blockBitmapChecksum", blockChecksum),
-      ...split16("inodeBitmapChecksum", inodeChecksum),
+    const at = group * descriptorSize;
+    encodeGroupDescriptor(view, at, descriptorSize, {
+      blockBitmap,
+      inodeBitmap,
+      inodeTable,
+      freeBlocks,
+      freeInodes,
+      directories: directories[group]!,
+      unusedInodes: mayBeUninitialised ? freeInodes : 0,
+      blockBitmapChecksum: blockChecksum,
+      inodeBitmapChecksum: inodeChecksum,
       flags:
         (mayBeUninitialised ? GROUP_FLAG.inodeTableZeroed : 0) |
         (isInodeBitmapWritten ? 0 : GROUP_FLAG.inodesUninitialised) |
         (isBlockBitmapWritten ? 0 : GROUP_FLAG.blocksUninitialised),
-      excludeBitmapLow: 0,
-      excludeBitmapHigh: 0,
-      checksum: 0,
-    };
-    groupDescriptor.encode(values, whole, 0, `group ${group}`);
-    const stored = bytes.subarray(group * descriptorSize, (group + 1) * descriptorSize);
-    stored.set(whole.subarray(0, descriptorSize));
-    new DataView(stored.buffer, stored.byteOffset).setUint16(
-      groupDescriptor.offsetOf("checksum"),
-      descriptorChecksum(design, group, stored),
-      true,
-    );
+    });
+    const checksum = descriptorChecksum(design, group, bytes.subarray(at, at + descriptorSize));
+    view.setUint16(at + CHECKSUM_OFFSET, checksum, true);
     hasBlockBitmap.push(isBlockBitmapWritten);
     hasInodeBitmap.push(isInodeBitmapWritten);
     usedInodes.push(inodes);
@@ -107,16 +99,47 @@ function directoriesByGroup(plan: Ext4Plan): Uint32Array {
   return counts;
 }
 
-type Split<Name extends string> = { [Half in `${Name}${"Low" | "High"}`]: number };
-
-/** A block number in the two 32-bit fields that hold it. */
-function split32<Name extends string>(name: Name, value: number): Split<Name> {
-  const halves = { [`${name}Low`]: value % 2 ** 32, [`${name}High`]: Math.floor(value / 2 ** 32) };
-  return halves as Split<Name>;
+/** What a descriptor says of a group. */
+export interface GroupValues {
+  /** Numbers of blocks. */
+  readonly blockBitmap: number;
+  readonly inodeBitmap: number;
+  readonly inodeTable: number;
+  readonly freeBlocks: number;
+  readonly freeInodes: number;
+  readonly directories: number;
+  /** Inodes at the end of the table that were never in use. */
+  readonly unusedInodes: number;
+  readonly blockBitmapChecksum: number;
+  readonly inodeBitmapChecksum: number;
+  readonly flags: number;
 }
 
-/** A count or checksum in the two 16-bit fields that hold it. */
-function split16<Name extends string>(name: Name, value: number): Split<Name> {
-  const halves = { [`${name}Low`]: value & 0xffff, [`${name}High`]: value >>> 16 };
-  return halves as Split<Name>;
+const CHECKSUM_OFFSET = 0x1e;
+
+/**
+ * Writes a descriptor of 32 or 64 bytes at `at`, but for its checksum; there are a million of them in a
+ * filesystem of 128 TiB. The bytes must be zero before.
+ */
+export function encodeGroupDescriptor(view: DataView, at: number, size: 32 | 64, values: GroupValues): void {
+  view.setUint32(at, values.blockBitmap % 2 ** 32, true);
+  view.setUint32(at + 0x04, values.inodeBitmap % 2 ** 32, true);
+  view.setUint32(at + 0x08, values.inodeTable % 2 ** 32, true);
+  view.setUint16(at + 0x0c, values.freeBlocks & 0xffff, true);
+  view.setUint16(at + 0x0e, values.freeInodes & 0xffff, true);
+  view.setUint16(at + 0x10, values.directories & 0xffff, true);
+  view.setUint16(at + 0x12, values.flags, true);
+  view.setUint16(at + 0x18, values.blockBitmapChecksum & 0xffff, true);
+  view.setUint16(at + 0x1a, values.inodeBitmapChecksum & 0xffff, true);
+  view.setUint16(at + 0x1c, values.unusedInodes & 0xffff, true);
+  if (size === 32) return;
+  view.setUint32(at + 0x20, Math.floor(values.blockBitmap / 2 ** 32), true);
+  view.setUint32(at + 0x24, Math.floor(values.inodeBitmap / 2 ** 32), true);
+  view.setUint32(at + 0x28, Math.floor(values.inodeTable / 2 ** 32), true);
+  view.setUint16(at + 0x2c, values.freeBlocks >>> 16, true);
+  view.setUint16(at + 0x2e, values.freeInodes >>> 16, true);
+  view.setUint16(at + 0x30, values.directories >>> 16, true);
+  view.setUint16(at + 0x32, values.unusedInodes >>> 16, true);
+  view.setUint16(at + 0x38, values.blockBitmapChecksum >>> 16, true);
+  view.setUint16(at + 0x3a, values.inodeBitmapChecksum >>> 16, true);
 }

@@ -5,6 +5,7 @@ import { designOf } from "../../src/ext4/design.ts";
 import { directoryBlocks } from "../../src/ext4/directory.ts";
 import { encodeLeaf, encodeTree, layExtents, nodeEntries, treeBlocks } from "../../src/ext4/extent-tree.ts";
 import { geometry, groupLength } from "../../src/ext4/geometry.ts";
+import { encodeGroupDescriptor } from "../../src/ext4/groups.ts";
 import { type BlockSize, type Ext4Plan, openExt4, planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import { encodeInode, signInode } from "../../src/ext4/inode.ts";
 import { SpaceMap } from "../../src/ext4/space.ts";
@@ -14,6 +15,7 @@ import {
   extentHeader,
   extentIndex,
   extentLeaf,
+  groupDescriptor,
   inode as inodeRecord,
 } from "../../src/ext4/structures.ts";
 import { timeExtra, timeFrom, timeLow } from "../../src/ext4/time.ts";
@@ -253,6 +255,46 @@ describe("encoders written by hand", () => {
           seconds: value.seconds,
           nanoseconds: value.nanoseconds,
         });
+      }),
+    );
+  });
+
+  it("write the group descriptor that is declared", () => {
+    const values = fc.record({
+      blockBitmap: fc.nat(2 ** 48 - 1),
+      inodeBitmap: fc.nat(2 ** 48 - 1),
+      inodeTable: fc.nat(2 ** 48 - 1),
+      freeBlocks: fc.nat(0xffffffff),
+      freeInodes: fc.nat(0xffffffff),
+      directories: fc.nat(0xffffffff),
+      unusedInodes: fc.nat(0xffffffff),
+      blockBitmapChecksum: fc.nat(0xffffffff),
+      inodeBitmapChecksum: fc.nat(0xffffffff),
+      flags: fc.nat(7),
+    });
+    fc.assert(
+      fc.property(values, fc.constantFrom<32 | 64>(32, 64), (value, size) => {
+        const bytes = new Uint8Array(groupDescriptor.span);
+        encodeGroupDescriptor(new DataView(bytes.buffer), 0, size, value);
+        const declared = groupDescriptor.fromBytes(bytes);
+        expect(groupDescriptor.toBytes(declared)).toEqual(bytes);
+        const whole = (low: number, high: number, bits: number): number => high * 2 ** bits + low;
+        const kept = (number: number, bits: number): number => (size === 64 ? number : number % 2 ** bits);
+        expect(whole(declared.blockBitmapLow, declared.blockBitmapHigh, 32)).toBe(
+          kept(value.blockBitmap, 32),
+        );
+        expect(whole(declared.inodeBitmapLow, declared.inodeBitmapHigh, 32)).toBe(
+          kept(value.inodeBitmap, 32),
+        );
+        expect(whole(declared.inodeTableLow, declared.inodeTableHigh, 32)).toBe(kept(value.inodeTable, 32));
+        for (const name of ["freeBlocks", "freeInodes", "unusedInodes"] as const) {
+          const low = declared[`${name}CountLow`];
+          expect(whole(low, declared[`${name}CountHigh`], 16)).toBe(kept(value[name], 16));
+        }
+        for (const name of ["blockBitmapChecksum", "inodeBitmapChecksum"] as const) {
+          expect(whole(declared[`${name}Low`], declared[`${name}High`], 16)).toBe(kept(value[name], 16));
+        }
+        expect(declared.flags).toBe(value.flags);
       }),
     );
   });

@@ -140,14 +140,15 @@ export function fitInto(wishes: FitWishes, size: number): Fit {
   const least = smallestFit(wishes, needed, blocks + 1);
   const missing = least.geometry.blocks * blockSize - size;
   const use = usageOf(inventory, least.geometry, least.placement, freeBlocks);
-  const metadata = use.superblocks + use.bitmaps + use.maps + use.symlinks + use.special;
+  const metadata =
+    use.superblocks + use.bitmaps + use.fileMaps + use.symlinks + use.orphanFile + use.multiMountProtection;
   const parts = [
     `files ${formatSize(use.files)}`,
     `directories ${formatSize(use.directories)}`,
     `inodes ${formatSize(use.inodeTables)} (${inventory.lastInode})`,
-    ...(use.attributes > 0 ? [`extended attributes ${formatSize(use.attributes)}`] : []),
+    ...(use.extendedAttributes > 0 ? [`extended attributes ${formatSize(use.extendedAttributes)}`] : []),
     ...(use.journal > 0 ? [`journal ${formatSize(use.journal)}`] : []),
-    ...(use.growth > 0 ? [`room to grow ${formatSize(use.growth)}`] : []),
+    ...(use.reservedForGrowth > 0 ? [`room to grow ${formatSize(use.reservedForGrowth)}`] : []),
     `other metadata ${formatSize(metadata)}`,
     ...(freeBlocks > 0 ? [`free space ${formatSize(freeBlocks * blockSize)}`] : []),
   ];

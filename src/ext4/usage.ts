@@ -9,19 +9,19 @@ export interface Ext4Usage {
   /** Superblock and group descriptors, with their copies. */
   readonly superblocks: number;
   /** What is reserved for more group descriptors, so that the filesystem can grow. */
-  readonly growth: number;
+  readonly reservedForGrowth: number;
   readonly bitmaps: number;
   readonly inodeTables: number;
   readonly journal: number;
-  /** The orphan file and the block of multiple mount protection. */
-  readonly special: number;
+  readonly orphanFile: number;
+  readonly multiMountProtection: number;
   readonly directories: number;
   readonly symlinks: number;
   readonly files: number;
   /** Extended attributes that do not lie in an inode. */
-  readonly attributes: number;
+  readonly extendedAttributes: number;
   /** What maps the blocks of files, and does not lie in an inode: nodes of extent trees, block maps. */
-  readonly maps: number;
+  readonly fileMaps: number;
   readonly free: number;
 }
 
@@ -56,16 +56,17 @@ export function usageOf(
   const orphanBlocks = placement.orphanFile?.runs.reduce((sum, { count }) => sum + count, 0) ?? 0;
   return {
     superblocks: superblocks * blockSize,
-    growth: growth * blockSize,
+    reservedForGrowth: growth * blockSize,
     bitmaps: 2 * cut.groups * blockSize,
     inodeTables: cut.groups * cut.inodeTableBlocks * blockSize,
     journal: (journalLength(cut.journal) + (cut.journal?.mapBlocks ?? 0)) * blockSize,
-    special: (orphanBlocks + (placement.multiMount === undefined ? 0 : 1)) * blockSize,
+    orphanFile: orphanBlocks * blockSize,
+    multiMountProtection: placement.multiMount === undefined ? 0 : blockSize,
     directories: directories * blockSize,
     symlinks: symlinks * blockSize,
     files: files * blockSize,
-    attributes: attributes * blockSize,
-    maps: placement.mapBlocks * blockSize,
+    extendedAttributes: attributes * blockSize,
+    fileMaps: placement.mapBlocks * blockSize,
     free: freeBlocks * blockSize,
   };
 }

@@ -154,7 +154,8 @@ export function fitInto(wishes: FitWishes, size: number): Fit {
   ];
   throw new DoesNotFitError(
     `the ext4 filesystem has ${formatBytes(size)} and needs ${formatBytes(size + missing)}, ` +
-      `${formatBytes(missing)} more: ${parts.join(", ")}`,
+      `${formatBytes(missing)} more: ${parts.join(", ")}` +
+      (use.journal >= missing ? "; without a journal it fits (--features ^has_journal)" : ""),
     missing,
   );
 }

@@ -259,7 +259,9 @@ describe("the smallest filesystem", () => {
       plan({ size: 8 * MIB }, tree);
     } catch (error) {
       missing = (error as { missingBytes: number }).missingBytes;
+      expect((error as Error).message).toMatch(/journal 4 MiB.*without a journal it fits/);
     }
+    expect(plan({ size: 8 * MIB, features: ["^has_journal"] }, tree).size).toBe(8 * MIB);
     expect(missing).toBeGreaterThan(0);
     expect(plan({ size: 8 * MIB + missing }, tree).features.has("has_journal")).toBe(true);
   });

@@ -2,11 +2,13 @@ import { bytesContent, bytesExtent, type Content, type Extent } from "../extents
 import { inodeSeed } from "./checksum.ts";
 import { directoryBlocks } from "./directory.ts";
 import { type FileLayout, layFile } from "./file-map.ts";
+import { quotaUsage } from "./inode-table.ts";
 import { LOST_AND_FOUND } from "./inventory.ts";
 import { encodeMultiMountBlock } from "./multi-mount.ts";
 import { encodeOrphanBlock } from "./orphan-file.ts";
 import { contentSegments } from "./placement.ts";
 import type { Ext4Plan } from "./plan.ts";
+import { encodeQuotaFile } from "./quota.ts";
 import { encodeResizePointers } from "./resize-inode.ts";
 import { FIRST_INODE, LONGEST_EXTENT, ROOT_INODE } from "./structures.ts";
 import { lostAndFoundLayout, mapOf, valueLayout } from "./system-inodes.ts";
@@ -42,14 +44,22 @@ function* ownExtents(plan: Ext4Plan): Generator<Extent> {
   if (multiMount !== undefined) {
     yield blockExtent(plan, multiMount, encodeMultiMountBlock(design, plan.time ?? 0));
   }
-  if (orphanFile === undefined) return;
-  const inode = inventory.orphanInode!;
-  for (const { physical, count } of orphanFile.runs) {
-    for (let block = physical; block < physical + count; block++) {
-      yield blockExtent(plan, block, encodeOrphanBlock(design, inode, block));
+  if (orphanFile !== undefined) {
+    const inode = inventory.orphanInode!;
+    for (const { physical, count } of orphanFile.runs) {
+      for (let block = physical; block < physical + count; block++) {
+        yield blockExtent(plan, block, encodeOrphanBlock(design, inode, block));
+      }
     }
+    yield* mapExtents(plan, inode, orphanFile);
   }
-  yield* mapExtents(plan, inode, orphanFile);
+  for (const [index, file] of inventory.quotaFiles.entries()) {
+    const layout = placement.quotaFiles[index]!;
+    const usage = quotaUsage(plan, file.kind);
+    const bytes = encodeQuotaFile(file, (id) => usage.get(id)!);
+    yield* runExtents(plan, layout, bytesContent(bytes), file.size);
+    yield* mapExtents(plan, file.inode, layout);
+  }
 }
 
 /** The blocks of a directory; without a row, those of a lost+found that the tree does not have. */

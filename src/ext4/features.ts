@@ -103,7 +103,6 @@ const NOT_WRITTEN: Partial<Readonly<Record<FeatureName, string>>> = {
   needs_recovery: "a new filesystem has nothing to recover",
   journal_dev: "the journal lies inside of the filesystem",
   dirdata: "no kernel reads it",
-  quota: 'the quota files are not written: run "tune2fs -O quota" on the filesystem afterwards',
   bigalloc: "space is handed out in blocks here, not in clusters",
   replica: "no kernel reads it",
   read_only: 'set it afterwards with "tune2fs -O read-only"',
@@ -190,6 +189,9 @@ export function chooseFeatures(type: Ext4Type, changes: readonly string[] = []):
     refuse(
       "the feature meta_bg makes the filesystem grow in its own way: remove resize_inode with ^resize_inode",
     );
+  }
+  if (features.has("quota") && features.has("ea_inode")) {
+    refuse("the feature quota does not count the values of ea_inode here: remove one of them");
   }
   return features;
 }

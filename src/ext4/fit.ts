@@ -37,9 +37,15 @@ function usualBytesPerInode(size: number): number {
 }
 
 /** Tries one size, in blocks. Gives the blocks that are missing when it is too small. */
-function attempt(wishes: FitWishes, blocks: number, inodes: number, journalBlocks: number): Fit | number {
+function attempt(
+  wishes: FitWishes,
+  blocks: number,
+  inodes: number,
+  journalBlocks: number,
+  leastInodes = inodes,
+): Fit | number {
   const { inventory, freeBlocks, growTo } = wishes;
-  const cut = geometry(inventory.design, blocks, { inodes, journalBlocks, growTo });
+  const cut = geometry(inventory.design, blocks, { inodes, leastInodes, journalBlocks, growTo });
   if ("missingBlocks" in cut) return Math.max(1, cut.missingBlocks);
   const room = cut.blocks - cut.firstDataBlock - cut.space.takenBlocks;
   if (inventory.contentBlocks + freeBlocks > room) return inventory.contentBlocks + freeBlocks - room;
@@ -134,14 +140,20 @@ export function fitInto(wishes: FitWishes, size: number): Fit {
   const wanted = wishes.inodes === undefined ? Math.min(usual, MOST_INODES) : needed;
   const journal = wishes.journal.find(({ from, to }) => from <= blocks && blocks < to)!;
   for (const inodes of wanted > needed ? [wanted, needed] : [needed]) {
-    const fit = attempt(wishes, blocks, inodes, journal.blocks);
+    const fit = attempt(wishes, blocks, inodes, journal.blocks, needed);
     if (typeof fit !== "number") return fit;
   }
   const least = smallestFit(wishes, needed, blocks + 1);
   const missing = least.geometry.blocks * blockSize - size;
   const use = usageOf(inventory, least.geometry, least.placement, freeBlocks);
   const metadata =
-    use.superblocks + use.bitmaps + use.fileMaps + use.symlinks + use.orphanFile + use.multiMountProtection;
+    use.superblocks +
+    use.bitmaps +
+    use.fileMaps +
+    use.symlinks +
+    use.orphanFile +
+    use.quotaFiles +
+    use.multiMountProtection;
   const parts = [
     `files ${formatSize(use.files)}`,
     `directories ${formatSize(use.directories)}`,

@@ -57,8 +57,9 @@ export interface GeometryShortfall {
 
 /** What a geometry has to have room for. */
 export interface GeometryWishes {
-  /** Inodes, at least. */
   readonly inodes: number;
+  /** How many will do where so many cannot be had. Default: no fewer. */
+  readonly leastInodes?: number;
   /** Blocks of the journal; 0 for none. */
   readonly journalBlocks: number;
   /** The size, in bytes, up to which the filesystem can grow with the room reserved for descriptors. */
@@ -101,6 +102,7 @@ export function geometry(
   const usable = blocks - firstDataBlock;
   if (usable < 8) return { missingBlocks: 8 - usable };
 
+  const leastInodes = wishes.leastInodes ?? wishes.inodes;
   const groupsForInodes = Math.ceil(wishes.inodes / bits);
   const blocksPerGroup = usable > bits * (groupsForInodes - 1) ? bits : evenGroups(usable, groupsForInodes);
   if (blocksPerGroup < SMALLEST_GROUP) return { missingBlocks: SMALLEST_GROUP * groupsForInodes - usable };
@@ -121,11 +123,11 @@ export function geometry(
   if (groups > 1 && tail < needed) {
     groups--;
     shape = shapeOf(design, firstDataBlock, blocks - tail, blocksPerGroup, groups, wishes.growTo);
-    if (groups * bits < wishes.inodes) return { missingBlocks: needed - tail };
+    if (groups * bits < leastInodes) return { missingBlocks: needed - tail };
   }
   if (headerLength(headerOf(shape, 0)) + 1 > blocksPerGroup) return { missingBlocks: blocksPerGroup };
   const table = inodeTableFor(groups);
-  if (table.perGroup * groups < Math.min(wishes.inodes, LAST_INODE - unit * groups))
+  if (table.perGroup * groups < Math.min(leastInodes, LAST_INODE - unit * groups))
     return { missingBlocks: blocksPerGroup };
 
   const headers: BlockRun[] = [];

@@ -13,7 +13,8 @@ import {
 import { subdirectories } from "./inventory.ts";
 import { contentSegments } from "./placement.ts";
 import { type Ext4Plan, rowOfInode } from "./plan.ts";
-import { BASE_INODE_SIZE, EXTRA_INODE_SIZE, INODE_FLAG, LONGEST_EXTENT } from "./structures.ts";
+import type { QuotaKind, QuotaUsage } from "./quota.ts";
+import { BASE_INODE_SIZE, EXTRA_INODE_SIZE, FIRST_INODE, INODE_FLAG, LONGEST_EXTENT } from "./structures.ts";
 import { mapOf, systemInode } from "./system-inodes.ts";
 import { timeRange } from "./time.ts";
 
@@ -53,6 +54,7 @@ function writeInode(plan: Ext4Plan, inode: number, bytes: Uint8Array, view: Data
   signInode(design, bytes, view, at, inode);
 }
 
+/** Writes the inode of a row, but for its checksum, and returns what it says. */
 function writeRow(
   plan: Ext4Plan,
   inode: number,
@@ -60,7 +62,7 @@ function writeRow(
   bytes: Uint8Array,
   view: DataView,
   at: number,
-): void {
+): InodeValues {
   const { tree, inventory, design } = plan;
   const type = tree.typeBits(row);
   const target = type === fileMode.SYMLINK ? tree.target(row) : undefined;
@@ -79,6 +81,7 @@ function writeRow(
     if (inBody !== undefined) bytes.set(inBody, at + BASE_INODE_SIZE + EXTRA_INODE_SIZE);
   }
   encodeInode(view, at, design.inodeSize, values);
+  return values;
 }
 
 /** Writes what an inode says of where its blocks lie; returns how many blocks the rest of that takes. */
@@ -159,4 +162,26 @@ function withAttributes(plan: Ext4Plan, row: number, values: InodeValues): Inode
 function directoryLinks({ tree, inventory }: Ext4Plan, row: number): number {
   const made = row === 0 && inventory.lostAndFoundRow === undefined ? 1 : 0;
   return 2 + made + subdirectories(tree, row);
+}
+
+/** What each user, group or project uses: all that is in the tree, and lost+found. */
+export function quotaUsage(plan: Ext4Plan, kind: QuotaKind): ReadonlyMap<number, QuotaUsage> {
+  const { tree, inventory, design } = plan;
+  const usage = new Map<number, { bytes: number; inodes: number }>();
+  const add = (id: number, sectors: number): void => {
+    const own = usage.get(id) ?? { bytes: 0, inodes: 0 };
+    usage.set(id, own);
+    own.bytes += sectors * 512;
+    own.inodes++;
+  };
+  const scratch = new Uint8Array(design.inodeSize);
+  const view = new DataView(scratch.buffer);
+  for (let row = 0; row < tree.length; row++) {
+    if (tree.isFurtherLink(row)) continue;
+    scratch.fill(0);
+    const { uid, gid, sectors } = writeRow(plan, inventory.inodeOf[row]!, row, scratch, view, 0);
+    add(kind === "user" ? uid : kind === "group" ? gid : 0, sectors);
+  }
+  if (inventory.lostAndFoundRow === undefined) add(0, systemInode(plan, FIRST_INODE)!.values.sectors);
+  return usage;
 }

@@ -5,6 +5,7 @@ import { mostMappedBlocks } from "./block-map.ts";
 import type { Design } from "./design.ts";
 import { type DirectoryIndex, layDirectory } from "./directory.ts";
 import type { Segment } from "./extent-tree.ts";
+import { type QuotaFile, quotaFiles } from "./quota.ts";
 import { FIRST_INODE, MAXIMUM_LINKS, ROOT_INODE } from "./structures.ts";
 import { timeWarning } from "./time.ts";
 import { planXattrs, type XattrPlan } from "./xattr-plan.ts";
@@ -43,6 +44,7 @@ export interface Inventory {
   readonly inodeOf: Uint32Array;
   /** The row of each inode, by number; {@link NO_ROW} where there is none. */
   readonly rowOf: Uint32Array;
+  readonly quotaFiles: readonly QuotaFile[];
   /** The inode of the first value that is too large for a block of attributes; the next ones follow. */
   readonly firstValueInode: number;
   /** Inodes from 1 up to this one are in use. */
@@ -66,7 +68,11 @@ export interface Inventory {
  *
  * @throws DiskwrightError `INVALID_TREE`, naming every entry that ext4 cannot hold.
  */
-export function takeInventory(tree: Tree, design: Design): Inventory {
+export function takeInventory(
+  tree: Tree,
+  design: Design,
+  rootOwner?: { readonly uid: number; readonly gid: number },
+): Inventory {
   const problems: string[] = [];
   const warnings: string[] = [];
   const lostAndFoundRow = tree.child(0, LOST_AND_FOUND);
@@ -76,7 +82,6 @@ export function takeInventory(tree: Tree, design: Design): Inventory {
   const { columns } = tree;
   const orphanInode = design.features.has("orphan_file") ? FIRST_INODE + 1 : undefined;
   const inodeOf = new Uint32Array(tree.length);
-  const rowOf = new Uint32Array(tree.length + FIRST_INODE + 2).fill(NO_ROW);
   const blocks = new Uint32Array(tree.length);
   const indexes = new Map<number, DirectoryIndex>();
   const directories: number[] = [];
@@ -84,7 +89,9 @@ export function takeInventory(tree: Tree, design: Design): Inventory {
   const files: number[] = [];
   let contentBlocks = 0;
   let hasLargeFile = false;
-  let nextInode = (orphanInode ?? FIRST_INODE) + 1;
+  const quota = quotaFiles(tree, design.features, rootOwner);
+  let nextInode = Math.max(FIRST_INODE, orphanInode ?? 0, ...quota.map(({ inode }) => inode)) + 1;
+  const rowOf = new Uint32Array(tree.length + nextInode).fill(NO_ROW);
 
   /** Lays a directory, and returns its blocks. */
   function layBlocks(row: number): number {
@@ -137,6 +144,7 @@ export function takeInventory(tree: Tree, design: Design): Inventory {
     for (const { value } of xattrs.values) contentBlocks += Math.ceil(value.length / design.blockSize);
     nextInode += xattrs.values.length;
   }
+  for (const { size } of quota) contentBlocks += Math.ceil(size / design.blockSize);
   const lostAndFoundBlocks =
     lostAndFoundRow === undefined ? lostAndFoundSize(design) : blocks[lostAndFoundRow]!;
   if (lostAndFoundRow === undefined) contentBlocks += lostAndFoundBlocks;
@@ -146,6 +154,7 @@ export function takeInventory(tree: Tree, design: Design): Inventory {
     lostAndFoundRow,
     lostAndFoundBlocks,
     orphanInode,
+    quotaFiles: quota,
     inodeOf,
     rowOf,
     firstValueInode,

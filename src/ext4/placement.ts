@@ -11,6 +11,7 @@ export interface Placement {
   /** The block of multiple mount protection. */
   readonly multiMount: number | undefined;
   readonly orphanFile: FileLayout | undefined;
+  readonly quotaFiles: readonly FileLayout[];
   readonly lostAndFound: number;
   /** The blocks of extended attributes. */
   readonly attributes: Float64Array;
@@ -67,6 +68,10 @@ export function place(inventory: Inventory, geometry: Geometry): Placement {
     ownBlocks += orphanBlocks;
     orphanFile = layFile(design, space, start, [{ logical: 0, count: orphanBlocks }]);
   }
+  const quota = inventory.quotaFiles.map(({ size }) => {
+    const segments = [{ logical: 0, count: Math.ceil(size / design.blockSize) }];
+    return layFile(design, space, lay(segments), segments);
+  });
   const lostAndFound = layBlocks(inventory.lostAndFoundBlocks);
   const attributes = new Float64Array(xattrs?.blocks ?? 0);
   for (let index = 0; index < attributes.length; index++) {
@@ -95,6 +100,7 @@ export function place(inventory: Inventory, geometry: Geometry): Placement {
     resizePointers,
     multiMount,
     orphanFile,
+    quotaFiles: quota,
     lostAndFound,
     attributes,
     firstBlock,

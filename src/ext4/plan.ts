@@ -105,7 +105,7 @@ export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
   const settings = settingsOf(options);
   checkOptions(options, design);
   const { blockSize } = design;
-  const inventory = takeInventory(tree, design);
+  const inventory = takeInventory(tree, design, options.rootOwner);
   const journalBlocks =
     options.journalSize === undefined ? undefined : Math.floor(options.journalSize / blockSize);
   const wishes: FitWishes = {

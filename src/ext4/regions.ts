@@ -20,6 +20,7 @@ export interface PlanRegion {
     | "resize inode"
     | "multiple mount protection"
     | "orphan file"
+    | "quota file"
     | "directory"
     | "symlink"
     | "file"
@@ -82,6 +83,7 @@ function* contentRegions(plan: Ext4Plan): Generator<PlanRegion> {
   if (placement.resizePointers !== undefined) yield block(placement.resizePointers, "resize inode");
   if (placement.multiMount !== undefined) yield block(placement.multiMount, "multiple mount protection");
   if (placement.orphanFile !== undefined) yield* layoutRegions(plan, placement.orphanFile, "orphan file");
+  for (const layout of placement.quotaFiles) yield* layoutRegions(plan, layout, "quota file");
   const { lostAndFoundRow, lostAndFoundBlocks } = inventory;
   yield* layoutRegions(
     plan,

@@ -373,6 +373,7 @@ export const FIRST_INODE = 11;
 
 /** Flags of an inode (inodes.rst). */
 export const INODE_FLAG = {
+  immutable: 0x10,
   index: 0x1000,
   hugeFile: 0x40000,
   extents: 0x80000,

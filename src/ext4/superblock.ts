@@ -5,6 +5,7 @@ import { headerLength, headerOf, LOG_GROUPS_PER_FLEX } from "./geometry.ts";
 import { journalLength } from "./journal.ts";
 import { UPDATE_INTERVAL } from "./multi-mount.ts";
 import type { Ext4Plan } from "./plan.ts";
+import type { QuotaKind } from "./quota.ts";
 import {
   BASE_INODE_SIZE,
   EXTRA_INODE_SIZE,
@@ -102,13 +103,13 @@ export function encodeSuperblock(plan: Ext4Plan, group: number): Uint8Array {
     encryptionLevel: 0,
     kilobytesWritten: 0n,
     mountOptions: settings.mountOptions,
-    userQuotaInode: 0,
-    groupQuotaInode: 0,
+    userQuotaInode: quotaInode(plan, "user"),
+    groupQuotaInode: quotaInode(plan, "group"),
     overheadClusters: overhead(plan),
     backupGroups: cut.backupGroups,
     encryptionAlgorithms: features.has("encrypt") ? ENCRYPTION_ALGORITHMS : new Uint8Array(0),
     lostAndFoundInode: 0,
-    projectQuotaInode: 0,
+    projectQuotaInode: quotaInode(plan, "project"),
     checksumSeed: features.has("metadata_csum_seed") ? design.checksumSeed : 0,
     writeTimeHigh: timeHigh,
     mountTimeHigh: 0,
@@ -125,6 +126,10 @@ export function encodeSuperblock(plan: Ext4Plan, group: number): Uint8Array {
     new DataView(bytes.buffer).setUint32(superblock.offsetOf("checksum"), superblockChecksum(bytes), true);
   }
   return bytes;
+}
+
+function quotaInode({ inventory }: Ext4Plan, kind: QuotaKind): number {
+  return inventory.quotaFiles.find((file) => file.kind === kind)?.inode ?? 0;
 }
 
 /** The journal's inode as the superblock repeats it: its block map, then its size. */

@@ -31,6 +31,13 @@ export function systemInode(plan: Ext4Plan, inode: number): SystemInode | undefi
   if (inode === inventory.orphanInode && placement.orphanFile !== undefined) {
     return fileInode(plan, placement.orphanFile, mapOf(plan, inode, placement.orphanFile), PRIVATE_FILE);
   }
+  const quota = inventory.quotaFiles.findIndex((file) => file.inode === inode);
+  if (quota >= 0) {
+    const layout = placement.quotaFiles[quota]!;
+    const made = fileInode(plan, layout, mapOf(plan, inode, layout), PRIVATE_FILE);
+    const flags = made.values.flags | INODE_FLAG.immutable;
+    return { ...made, values: { ...made.values, flags, size: inventory.quotaFiles[quota]!.size } };
+  }
   const value = inode - inventory.firstValueInode;
   return value >= 0 && value < placement.values.length ? valueInode(plan, inode, value) : undefined;
 }

@@ -14,6 +14,7 @@ export interface Ext4Usage {
   readonly inodeTables: number;
   readonly journal: number;
   readonly orphanFile: number;
+  readonly quotaFiles: number;
   readonly multiMountProtection: number;
   readonly directories: number;
   readonly symlinks: number;
@@ -54,6 +55,8 @@ export function usageOf(
   let attributes = xattrs?.blocks ?? 0;
   for (const { value } of xattrs?.values ?? []) attributes += Math.ceil(value.length / blockSize);
   const orphanBlocks = placement.orphanFile?.runs.reduce((sum, { count }) => sum + count, 0) ?? 0;
+  let quotaBlocks = 0;
+  for (const { size } of inventory.quotaFiles) quotaBlocks += Math.ceil(size / blockSize);
   return {
     superblocks: superblocks * blockSize,
     reservedForGrowth: growth * blockSize,
@@ -61,6 +64,7 @@ export function usageOf(
     inodeTables: cut.groups * cut.inodeTableBlocks * blockSize,
     journal: (journalLength(cut.journal) + (cut.journal?.mapBlocks ?? 0)) * blockSize,
     orphanFile: orphanBlocks * blockSize,
+    quotaFiles: quotaBlocks * blockSize,
     multiMountProtection: placement.multiMount === undefined ? 0 : blockSize,
     directories: directories * blockSize,
     symlinks: symlinks * blockSize,

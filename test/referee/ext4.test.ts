@@ -91,6 +91,7 @@ describeWith(["e2fsck", "dumpe2fs", "debugfs", "resize2fs", "mke2fs"], "ext4 bef
     ["600M", ["-O", "meta_bg,^resize_inode"]],
     ["600M", ["-O", "mmp,fast_commit,large_dir,ea_inode"]],
     ["600M", ["-O", "^has_journal,encrypt,casefold,verity,stable_inodes,project"]],
+    ["600M", ["-O", "quota,project"]],
     ["600M", ["-O", "^extent,^64bit,^resize_inode,^large_file"]],
     ["300M", ["-b", "1024"]],
     ["300M", ["-b", "2048"]],
@@ -134,6 +135,27 @@ describeWith(["e2fsck", "dumpe2fs", "debugfs", "resize2fs", "mke2fs"], "ext4 bef
     );
     expect(differing.map((name) => `${name}: ${own.get(name)}, mke2fs ${other.get(name)}`)).toEqual([]);
   });
+
+  it.each([["quota"], ["quota,project,orphan_file"], ["quota,^extent,^64bit"], ["quota,^metadata_csum"]])(
+    "%s: e2fsck finds the usage of every owner as it is told",
+    async (features) => {
+      const entries = Array.from(
+        { length: 400 },
+        (_, index): Entry => ({
+          path: `d${index % 7}/${index}`,
+          type: "file",
+          content: patterned(index * 300, index),
+          uid: (index * index) % 97,
+          gid: index % 3 === 0 ? 4_294_967_294 - (index % 5) : index * 70_000,
+        }),
+      );
+      entries.push({ path: "big", type: "file", content: patterned(30_000_000, 1), uid: 4711 });
+      for (const rootOwner of [undefined, { uid: 12, gid: 34 }]) {
+        const options = { features: features.split(","), freeBytes: 9_000_000, rootOwner };
+        expectCleanExt4(await make("quota.img", entries, options));
+      }
+    },
+  );
 
   it("its labels, identifiers and times are what was asked for", async () => {
     const hashSeed = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";

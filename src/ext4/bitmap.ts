@@ -1,4 +1,5 @@
-import { type Geometry, groupLength, groupStart } from "./geometry.ts";
+import type { Geometry } from "./geometry.ts";
+import { groupLength, groupStart } from "./group-shape.ts";
 
 /** Sets the bits from `from` to before `to`. */
 export function setBits(bitmap: Uint8Array, from: number, to: number): void {

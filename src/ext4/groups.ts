@@ -1,7 +1,7 @@
 import { fillBlockBitmap, fillInodeBitmap } from "./bitmap.ts";
 import { bitmapChecksum, groupDescriptorChecksum, groupDescriptorChecksum16 } from "./checksum.ts";
 import type { Design } from "./design.ts";
-import { groupLength } from "./geometry.ts";
+import { groupLength } from "./group-shape.ts";
 import { type Ext4Plan, groupOfInode } from "./plan.ts";
 import { FIRST_INODE, GROUP_FLAG } from "./structures.ts";
 

@@ -1,4 +1,5 @@
-import { type Geometry, groupStart, headerOf } from "./geometry.ts";
+import type { Geometry } from "./geometry.ts";
+import { groupStart, headerOf } from "./group-shape.ts";
 
 // The resize inode (special_inodes.rst): inode 7 owns the blocks that are reserved behind the descriptor
 // tables, so that a filesystem can grow without moving anything. It has one block of pointers to the

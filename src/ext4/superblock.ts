@@ -1,7 +1,8 @@
 import { NIL_GUID } from "../bytes/index.ts";
 import { superblockChecksum } from "./checksum.ts";
 import { HASH_VERSION } from "./directory-hash.ts";
-import { headerLength, headerOf, LOG_GROUPS_PER_FLEX } from "./geometry.ts";
+import { LOG_GROUPS_PER_FLEX } from "./geometry.ts";
+import { headerLength, headerOf } from "./group-shape.ts";
 import { journalLength } from "./journal.ts";
 import { UPDATE_INTERVAL } from "./multi-mount.ts";
 import type { Ext4Plan } from "./plan.ts";

@@ -1,5 +1,6 @@
 import { fileMode } from "../tree/index.ts";
-import { type Geometry, headerOf } from "./geometry.ts";
+import type { Geometry } from "./geometry.ts";
+import { headerOf } from "./group-shape.ts";
 import type { Inventory } from "./inventory.ts";
 import { journalLength } from "./journal.ts";
 import type { Placement } from "./placement.ts";

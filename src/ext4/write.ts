@@ -1,7 +1,7 @@
 import { bytesExtent, type Extent, merged } from "../extents/index.ts";
 import { fillBlockBitmap, fillInodeBitmap } from "./bitmap.ts";
 import { contentExtents } from "./content.ts";
-import { groupStart, headerOf } from "./geometry.ts";
+import { groupStart, headerOf } from "./group-shape.ts";
 import { encodeGroups, type GroupTable } from "./groups.ts";
 import { inodeTableExtents } from "./inode-table.ts";
 import { encodeJournalSuperblock, journalLength } from "./journal.ts";

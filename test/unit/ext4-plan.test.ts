@@ -4,7 +4,7 @@ import { crc16Register, GIB, MIB, TIB, utf8 } from "../../src/bytes/index.ts";
 import { encodeBlockMap, mapBlocks, mostMappedBlocks } from "../../src/ext4/block-map.ts";
 import { designOf } from "../../src/ext4/design.ts";
 import { chooseFeatures } from "../../src/ext4/features.ts";
-import { growthLimit, headerOf } from "../../src/ext4/geometry.ts";
+import { growthLimit, headerOf } from "../../src/ext4/group-shape.ts";
 import { type Ext4Options, type Ext4Plan, planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import { encodeJournalSuperblock, journalLength, journalRanges } from "../../src/ext4/journal.ts";
 import { encodeReservedBlocks, encodeResizePointers } from "../../src/ext4/resize-inode.ts";

@@ -95,12 +95,12 @@ export function geometry(
     return { perGroup, blocks: (perGroup * inodeSize) / blockSize };
   };
   let groups = Math.ceil(usable / blocksPerGroup);
-  let shape = shapeOf(design, firstDataBlock, blocks, blocksPerGroup, groups, wishes.growTo);
+  let shape = shapeOf(design, firstDataBlock, blocks, blocksPerGroup, groups, wishes);
   const tail = usable - (groups - 1) * blocksPerGroup;
   const needed = headerLength(headerOf(shape, groups - 1)) + leastTail(design, inodeTableFor(groups).blocks);
   if (groups > 1 && tail < needed) {
     groups--;
-    shape = shapeOf(design, firstDataBlock, blocks - tail, blocksPerGroup, groups, wishes.growTo);
+    shape = shapeOf(design, firstDataBlock, blocks - tail, blocksPerGroup, groups, wishes);
     if (groups * bits < leastInodes) return { missingBlocks: needed - tail };
   }
   if (headerLength(headerOf(shape, 0)) + 1 > blocksPerGroup) return { missingBlocks: blocksPerGroup };

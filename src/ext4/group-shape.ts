@@ -31,19 +31,26 @@ export interface GroupHeader {
   readonly reservedBlocks: number;
 }
 
-/** Settles what groups start with. `growTo` is in bytes. */
+/** What has a say in the room that is reserved for more descriptors. */
+export interface GrowthWishes {
+  readonly journalBlocks: number;
+  /** The size, in bytes, up to which the filesystem is to be able to grow. */
+  readonly growTo?: number | undefined;
+}
+
+/** Settles what groups start with. */
 export function shapeOf(
   design: Design,
   firstDataBlock: number,
   blocks: number,
   blocksPerGroup: number,
   groups: number,
-  growTo: number | undefined,
+  wishes: GrowthWishes,
 ): GroupShape {
   const { blockSize, descriptorSize, features } = design;
   const descriptorBlocks = Math.ceil((groups * descriptorSize) / blockSize);
   const common = { design, blocks, firstDataBlock, blocksPerGroup, groups, descriptorBlocks };
-  const reserved = reservedDescriptorBlocks(common, growTo);
+  const reserved = reservedDescriptorBlocks(common, wishes);
   // A table that would fill its group is spread out (mke2fs does so from three quarters of a group on).
   const isTooLong = descriptorBlocks + reserved > (blocksPerGroup * 3) / 4;
   const hasMetaGroups = features.has("meta_bg") || isTooLong;
@@ -60,16 +67,22 @@ export function shapeOf(
 const USUAL_GROWTH = TIB;
 
 /**
+ * A kernel that grows a mounted filesystem changes all reserved blocks in one transaction, which can have a
+ * quarter of the journal, and so many blocks beside them.
+ */
+const OTHER_BLOCKS_OF_GROWTH = 16;
+
+/**
  * How many blocks are reserved behind the descriptor table: enough to grow by a factor of 1024, as mke2fs
  * has it. resize2fs damages a filesystem of one group that grows past them, so such a filesystem has at
- * least enough for 1 TiB.
+ * least enough for 1 TiB, or what its journal allows (which matters with blocks of 1 KiB).
  */
 function reservedDescriptorBlocks(
   shape: Pick<
     GroupShape,
     "design" | "blocks" | "firstDataBlock" | "blocksPerGroup" | "groups" | "descriptorBlocks"
   >,
-  growTo: number | undefined,
+  { growTo, journalBlocks }: GrowthWishes,
 ): number {
   const { blockSize, descriptorSize, features } = shape.design;
   if (!features.has("resize_inode")) return 0;
@@ -79,7 +92,11 @@ function reservedDescriptorBlocks(
   };
   let wanted = neededFor(Math.min(1024 * shape.blocks, 2 ** 32 - 1));
   if (growTo !== undefined) wanted = neededFor(growTo / blockSize);
-  else if (shape.groups === 1) wanted = Math.max(wanted, neededFor(USUAL_GROWTH / blockSize));
+  else if (shape.groups === 1) {
+    const usual = neededFor(USUAL_GROWTH / blockSize);
+    const most = journalBlocks === 0 ? usual : Math.floor(journalBlocks / 4) - OTHER_BLOCKS_OF_GROWTH;
+    wanted = Math.max(wanted, Math.min(usual, most));
+  }
   // The resize inode has one block of pointers for them. Groups cut small for many inodes have less room.
   const most = Math.min(blockSize / 4, Math.floor(shape.blocksPerGroup / 8));
   return Math.max(0, Math.min(wanted, most));

@@ -2,7 +2,15 @@ import { roundDown, roundUp } from "../bytes/index.ts";
 import type { Design } from "./design.ts";
 import type { FileLayout } from "./file-map.ts";
 import { skipFree } from "./file-map.ts";
-import { type GroupShape, groupLength, groupStart, headerLength, headerOf, shapeOf } from "./group-shape.ts";
+import {
+  type GroupShape,
+  type GrowthWishes,
+  groupLength,
+  groupStart,
+  headerLength,
+  headerOf,
+  shapeOf,
+} from "./group-shape.ts";
 import { layJournal } from "./journal.ts";
 import { type BlockRun, SpaceMap } from "./space.ts";
 
@@ -34,14 +42,10 @@ export interface GeometryShortfall {
 }
 
 /** What a geometry has to have room for. */
-export interface GeometryWishes {
+export interface GeometryWishes extends GrowthWishes {
   readonly inodes: number;
   /** How many will do where so many cannot be had. Default: no fewer. */
   readonly leastInodes?: number;
-  /** Blocks of the journal; 0 for none. */
-  readonly journalBlocks: number;
-  /** The size, in bytes, up to which the filesystem can grow with the room reserved for descriptors. */
-  readonly growTo?: number | undefined;
 }
 
 /** The highest number that an inode can have. */

@@ -33,6 +33,7 @@ export interface GroupHeader {
 
 /** What has a say in the room that is reserved for more descriptors. */
 export interface GrowthWishes {
+  /** Blocks of the journal; 0 for none. */
   readonly journalBlocks: number;
   /** The size, in bytes, up to which the filesystem is to be able to grow. */
   readonly growTo?: number | undefined;
@@ -67,10 +68,12 @@ export function shapeOf(
 const USUAL_GROWTH = TIB;
 
 /**
- * A kernel that grows a mounted filesystem changes all reserved blocks in one transaction, which can have a
- * quarter of the journal, and so many blocks beside them.
+ * How many reserved blocks a kernel can change at once when it grows a mounted filesystem. A transaction can
+ * have a quarter of the journal; near that limit Linux 6.1 gives up or panics, at half of it it does not.
  */
-const OTHER_BLOCKS_OF_GROWTH = 16;
+export function mostReservedAtOnce(journalBlocks: number): number {
+  return journalBlocks === 0 ? Number.POSITIVE_INFINITY : Math.floor(journalBlocks / 8) - 1;
+}
 
 /**
  * How many blocks are reserved behind the descriptor table: enough to grow by a factor of 1024, as mke2fs
@@ -92,10 +95,9 @@ function reservedDescriptorBlocks(
   };
   let wanted = neededFor(Math.min(1024 * shape.blocks, 2 ** 32 - 1));
   if (growTo !== undefined) wanted = neededFor(growTo / blockSize);
-  else if (shape.groups === 1) {
-    const usual = neededFor(USUAL_GROWTH / blockSize);
-    const most = journalBlocks === 0 ? usual : Math.floor(journalBlocks / 4) - OTHER_BLOCKS_OF_GROWTH;
-    wanted = Math.max(wanted, Math.min(usual, most));
+  else {
+    if (shape.groups === 1) wanted = Math.max(wanted, neededFor(USUAL_GROWTH / blockSize));
+    wanted = Math.min(wanted, mostReservedAtOnce(journalBlocks));
   }
   // The resize inode has one block of pointers for them. Groups cut small for many inodes have less room.
   const most = Math.min(blockSize / 4, Math.floor(shape.blocksPerGroup / 8));

@@ -5,9 +5,9 @@ import { type BlockSize, type Design, type DirectoryHash, designOf } from "./des
 import type { Ext4Type, FeatureSet } from "./features.ts";
 import { type FitWishes, fitInto, fitSmallest, MOST_INODES } from "./fit.ts";
 import type { Geometry } from "./geometry.ts";
-import { growthLimit } from "./group-shape.ts";
+import { growthLimit, mostReservedAtOnce } from "./group-shape.ts";
 import { type Inventory, NO_ROW, takeInventory } from "./inventory.ts";
-import { journalRanges, LARGEST_JOURNAL, SMALLEST_JOURNAL } from "./journal.ts";
+import { journalLength, journalRanges, LARGEST_JOURNAL, SMALLEST_JOURNAL } from "./journal.ts";
 import type { Placement } from "./placement.ts";
 import { type PlanRegion, planRegions } from "./regions.ts";
 import { resizeInodeSize } from "./resize-inode.ts";
@@ -140,7 +140,7 @@ export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
     inventory,
     placement,
     usage: usageOf(inventory, geometry, placement, free),
-    warnings: inventory.warnings,
+    warnings: [...inventory.warnings, ...growthWarnings(geometry)],
     regions: () => planRegions(plan),
   };
   return plan;
@@ -213,6 +213,15 @@ function checkSizeOf(cut: Geometry, { growTo }: Ext4Options): void {
         "use larger blocks, or the feature meta_bg instead of resize_inode",
     );
   }
+}
+
+function growthWarnings({ reservedDescriptorBlocks, journal, design }: Geometry): string[] {
+  const most = mostReservedAtOnce(journalLength(journal));
+  if (reservedDescriptorBlocks <= most) return [];
+  const needed = 8 * (reservedDescriptorBlocks + 1) * design.blockSize;
+  return [
+    `the journal is too small for a kernel to grow the filesystem while it is mounted: use one of ${formatSize(needed)}, or reserve less room to grow`,
+  ];
 }
 
 function refuse(message: string): never {

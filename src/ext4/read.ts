@@ -1,113 +1,116 @@
-import { roundUp, utf8Text } from "../bytes/index.ts";
-import { DiskwrightError } from "../errors.ts";
-import { type ByteSource, readExactly } from "../extents/index.ts";
-import { type EntryType, fileMode } from "../tree/index.ts";
+import { printable, utf8Text } from "../bytes/index.ts";
+import type { ByteSource } from "../extents/index.ts";
+import type { DataRange } from "../tree/index.ts";
 import { superblockChecksum } from "./checksum.ts";
-import { featureNames, INCOMPATIBLE, READ_ONLY_COMPATIBLE } from "./features.ts";
+import { featureNames } from "./features.ts";
+import { contentOf, dataRangesOf } from "./read-content.ts";
+import { type DirectoryChild, type DirectoryListing, readDirectory } from "./read-directory.ts";
+import { type Ext4Entry, entryOf, targetOf, typeOf } from "./read-entry.ts";
+import { Frame } from "./read-frame.ts";
+import { InodeTables } from "./read-groups.ts";
+import { READ_FLAG, readInode, type StoredInode } from "./read-inode.ts";
+import { type JournalState, noteState, readJournal } from "./read-journal.ts";
+import { joinPath, type Names, nameOfKey, type Resolved, resolvePath } from "./read-path.ts";
+import { corrupt, Problems, unreadable } from "./read-problems.ts";
+import { readXattrs } from "./read-xattrs.ts";
 import {
-  EXTENT_MAGIC,
-  extentHeader,
-  extentIndex,
-  extentLeaf,
-  INODE_FLAG,
-  type Inode,
-  inode as inodeRecord,
-  LONGEST_EXTENT,
-  ROOT_INODE,
   SUPERBLOCK_MAGIC,
   SUPERBLOCK_OFFSET,
   type Superblock,
   superblock as superblockRecord,
 } from "./structures.ts";
-import { timeFrom } from "./time.ts";
 
-/** An entry of a filesystem, as a walk finds it. A further hard link repeats the inode of the first. */
-export interface Ext4Entry {
-  /** From the root, without a leading slash; empty for the root. */
-  readonly path: Uint8Array;
-  readonly inode: number;
-  readonly type: Exclude<EntryType, "hardlink">;
-  /** Permission bits. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** Bytes. */
-  readonly size: number;
-  readonly links: number;
-  /** Nanoseconds since 1970. */
-  readonly mtime: bigint;
-  /** Blocks of content and metadata, in bytes. */
-  readonly allocated: number;
-  readonly target?: Uint8Array;
-  readonly device?: { readonly major: number; readonly minor: number };
-}
+export type { Ext4Entry } from "./read-entry.ts";
+export type { JournalState } from "./read-journal.ts";
 
-/** A run of blocks of a file. */
-interface Run {
-  readonly logical: number;
-  readonly physical: number;
-  readonly count: number;
-}
+/** A path from the root, as text or as bytes, or the number of an inode. */
+export type Ext4Place = string | Uint8Array | number;
 
-const KNOWN_INCOMPATIBLE =
-  INCOMPATIBLE.filetype |
-  INCOMPATIBLE.extent |
-  INCOMPATIBLE["64bit"] |
-  INCOMPATIBLE.flex_bg |
-  INCOMPATIBLE.metadata_csum_seed;
-
-const DEEPEST_TREE = 5;
-const DEEPEST_PATH = 4096;
+/** Blocks of 64 KiB, the largest. */
+const LARGEST_LOG_BLOCK_SIZE = 6;
+const LARGEST_IN_MEMORY = 2 ** 31;
 
 /**
  * Opens the ext2, ext3 or ext4 filesystem that starts at byte 0 of `source`. Returns `undefined` when there
- * is none.
+ * is none. What is wrong with it is in its `problems`; what keeps it from being read is thrown only when its
+ * content is asked for.
  */
 export async function openExt4(source: ByteSource): Promise<Ext4Volume | undefined> {
   if (source.size < SUPERBLOCK_OFFSET + superblockRecord.span) return undefined;
   const bytes = await source.read(SUPERBLOCK_OFFSET, superblockRecord.span);
   const superblock = superblockRecord.fromBytes(bytes);
-  if (superblock.magic !== SUPERBLOCK_MAGIC || superblock.logBlockSize > 6) return undefined;
-  const problems: string[] = [];
-  const hasChecksums = (superblock.readOnlyCompatible & READ_ONLY_COMPATIBLE.metadata_csum) !== 0;
-  if (hasChecksums && superblockChecksum(bytes) !== superblock.checksum) {
-    problems.push("the superblock's checksum does not match");
+  if (superblock.magic !== SUPERBLOCK_MAGIC || superblock.logBlockSize > LARGEST_LOG_BLOCK_SIZE) {
+    return undefined;
   }
-  const volume = new Ext4Volume(source, superblock, problems);
-  if (volume.size > source.size) {
-    problems.push(`the filesystem has ${volume.size} bytes, but only ${source.size} are there`);
+  const problems = new Problems();
+  const frame = new Frame(source, superblock, problems);
+  if (frame.hasChecksums && superblockChecksum(bytes) !== superblock.checksum) {
+    problems.add("the superblock: its checksum does not match");
   }
-  return volume;
+  if (!frame.hasChecksums && superblock.checksumType !== 0) {
+    problems.add("the superblock names a kind of checksum, but lacks the feature metadata_csum");
+  }
+  const size = frame.blocks * frame.blockSize;
+  if (size > source.size) {
+    problems.add(`the filesystem has ${size} bytes, but only ${source.size} are there`);
+  }
+  noteState(frame);
+  const tables = new InodeTables(frame);
+  if (frame.obstacle !== undefined) {
+    problems.add(frame.obstacle.message);
+    return new Ext4Volume(frame, tables, { state: "none", size: 0 });
+  }
+  const journal = await readJournal(frame, (number) => readInode(frame, tables, number));
+  return new Ext4Volume(frame, tables, journal);
 }
 
-/** An ext4 filesystem that can be read: what its superblock says, its entries, and what they hold. */
+/**
+ * An ext4 filesystem that can be read: what its superblock says, its entries, and what they hold. Every method
+ * that reads throws DiskwrightError `CORRUPT` for damage that keeps it from reading, and `SOURCE_UNREADABLE`
+ * for what is not there or needs a feature that is not read; lesser damage becomes a line of `problems`.
+ */
 export class Ext4Volume {
-  readonly superblock: Superblock;
-  /** What is wrong with the filesystem as far as it was read. */
-  readonly problems: readonly string[];
-  readonly #source: ByteSource;
+  /** The journal is never replayed: what it still holds is missing from what is read. */
+  readonly journal: JournalState;
+  readonly #frame: Frame;
+  readonly #tables: InodeTables;
+  readonly #directories = new DirectoryCache();
+  readonly #names: Names = {
+    inode: (number) => this.#inode(number),
+    directory: (inode) => this.#directory(inode),
+    target: (inode) => targetOf(this.#frame, inode),
+  };
 
   /** Use {@link openExt4}, which checks that there is a filesystem. */
-  constructor(source: ByteSource, superblock: Superblock, problems: readonly string[]) {
-    this.#source = source;
-    this.superblock = superblock;
-    this.problems = problems;
+  constructor(frame: Frame, tables: InodeTables, journal: JournalState) {
+    this.#frame = frame;
+    this.#tables = tables;
+    this.journal = journal;
+  }
+
+  get superblock(): Superblock {
+    return this.#frame.superblock;
+  }
+
+  /** What is wrong with the filesystem as far as it was read: at most 100 lines, and how many more there are. */
+  get problems(): readonly string[] {
+    return this.#frame.problems.lines;
   }
 
   get blockSize(): number {
-    return 1024 << this.superblock.logBlockSize;
+    return this.#frame.blockSize;
   }
 
   get blocks(): number {
-    return this.#wide(this.superblock.blocksCountLow, this.superblock.blocksCountHigh);
+    return this.#frame.blocks;
   }
 
   get freeBlocks(): number {
-    return this.#wide(this.superblock.freeBlocksCountLow, this.superblock.freeBlocksCountHigh);
+    return this.#frame.wide(this.superblock.freeBlocksCountLow, this.superblock.freeBlocksCountHigh);
   }
 
   get reservedBlocks(): number {
-    return this.#wide(this.superblock.reservedBlocksCountLow, this.superblock.reservedBlocksCountHigh);
+    return this.#frame.wide(this.superblock.reservedBlocksCountLow, this.superblock.reservedBlocksCountHigh);
   }
 
   /** Bytes of the filesystem. */
@@ -131,213 +134,176 @@ export class Ext4Volume {
     return featureNames(compatible, incompatible, readOnlyCompatible);
   }
 
-  /** Every entry, parents before children, in the order of the directories. */
-  async *entries(): AsyncGenerator<Ext4Entry> {
-    this.#checkReadable();
-    const pending: { path: Uint8Array; inode: number }[] = [{ path: new Uint8Array(0), inode: ROOT_INODE }];
+  /**
+   * Every entry of the filesystem, or of a directory in it, which comes first: parents before children, in the
+   * order of the directories. Directories with encrypted names are not entered, and noted as a problem.
+   */
+  async *entries(from: string | Uint8Array = ""): AsyncGenerator<Ext4Entry> {
+    const top = await this.#resolve(from, true);
+    yield await entryOf(this.#frame, top.path, top.inode);
+    if (typeOf(top.inode) !== "directory") return;
     const walked = new Set<number>();
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      const inode = await this.#inode(next.inode);
-      const entry = await this.#entry(next.path, next.inode, inode);
+    let blocks = 0;
+    /** Opens a directory, so that its children are next. */
+    const enter = async (path: Uint8Array, inode: StoredInode): Promise<OpenDirectory | undefined> => {
+      if (walked.has(inode.number)) throw corrupt(`directory inode ${inode.number} is reached twice`);
+      walked.add(inode.number);
+      if ((inode.flags & READ_FLAG.encrypted) !== 0) {
+        this.#frame.problems.add(`/${printable(path)} is encrypted: its names cannot be read`);
+        return undefined;
+      }
+      const { children, parent, blocks: own } = await readDirectory(this.#frame, inode);
+      // Otherwise a small image could claim the same large directory for each of its inodes.
+      blocks += own;
+      if (blocks > this.blocks) throw corrupt("the directories share blocks");
+      return { path, inode: inode.number, parent, children: children.entries() };
+    };
+    const open = [await enter(top.path, top.inode)];
+    for (let here = open.at(-1); here !== undefined; here = open.at(-1)) {
+      const next = here.children.next();
+      if (next.done) {
+        open.pop();
+        continue;
+      }
+      const [key, child] = next.value;
+      const inode = await this.#inode(child.inode);
+      const entry = await entryOf(this.#frame, joinPath(here.path, nameOfKey(key)), inode);
+      if (child.type !== undefined && child.type !== entry.type) {
+        const name = printable(entry.path);
+        this.#frame.problems.add(`/${name} is a ${entry.type}, but its directory says ${child.type}`);
+      }
       yield entry;
       if (entry.type !== "directory") continue;
-      if (walked.has(next.inode)) throw corrupt(`directory inode ${next.inode} is reached twice`);
-      walked.add(next.inode);
-      const children: typeof pending = [];
-      for (const child of await this.#directory(next.inode, inode)) {
-        children.push({ path: join(next.path, child.name), inode: child.inode });
+      const entered = await enter(entry.path, inode);
+      if (entered === undefined) continue;
+      if (entered.parent !== undefined && entered.parent !== here.inode) {
+        this.#frame.problems.add(`/${printable(entry.path)}: ".." leads to inode ${entered.parent}`);
       }
-      pending.push(...children.reverse());
+      open.push(entered);
     }
   }
 
-  /** The bytes of a file; holes read as zeros. The file has to fit into memory. */
-  async readFile(inodeNumber: number): Promise<Uint8Array> {
-    return await this.#content(inodeNumber, await this.#inode(inodeNumber));
-  }
-
-  /** Reserved entries are 64-bit only where the feature says so. */
-  #wide(low: number, high: number): number {
-    return (this.superblock.incompatible & INCOMPATIBLE["64bit"]) !== 0 ? high * 2 ** 32 + low : low;
-  }
-
-  #checkReadable(): void {
-    const unknown = (this.superblock.incompatible & ~KNOWN_INCOMPATIBLE) >>> 0;
-    if (unknown !== 0) {
-      const names = featureNames(0, unknown, 0).join(", ");
-      throw new DiskwrightError("CORRUPT", `the filesystem has features that cannot be read yet: ${names}`);
+  /** The entries of one directory, in its order; a symlink to it is followed. */
+  async *list(path: string | Uint8Array): AsyncGenerator<Ext4Entry> {
+    const { path: parent, inode } = await this.#resolve(path, true);
+    if (typeOf(inode) !== "directory") {
+      const shown = typeof path === "string" ? path : printable(path);
+      throw unreadable(`${shown}: not a directory`, shown);
     }
-    const { inodesPerGroup, blocksPerGroup, inodeSize } = this.superblock;
-    if (inodesPerGroup === 0 || blocksPerGroup === 0 || inodeSize < 128 || inodeSize > this.blockSize) {
-      throw corrupt("the superblock has impossible sizes");
+    const { children } = await this.#directory(inode);
+    for (const [key, child] of children) {
+      yield await entryOf(this.#frame, joinPath(parent, nameOfKey(key)), await this.#inode(child.inode));
     }
   }
 
-  async #inode(number: number): Promise<Inode> {
-    const { superblock, blockSize } = this;
-    if (number < 1 || number > superblock.inodesCount) throw corrupt(`there is no inode ${number}`);
-    const group = Math.floor((number - 1) / superblock.inodesPerGroup);
-    const is64bit = (superblock.incompatible & INCOMPATIBLE["64bit"]) !== 0;
-    const descriptorSize = is64bit ? superblock.descriptorSize : 32;
-    const tableStart = (superblock.firstDataBlock + 1) * blockSize;
-    const descriptor = await this.#read(
-      tableStart + group * descriptorSize,
-      descriptorSize,
-      `group ${group}`,
-    );
-    const view = new DataView(descriptor.buffer, descriptor.byteOffset);
-    const table = view.getUint32(8, true) + (descriptorSize >= 64 ? view.getUint32(0x28, true) * 2 ** 32 : 0);
-    const at = table * blockSize + ((number - 1) % superblock.inodesPerGroup) * superblock.inodeSize;
-    const stored = await this.#read(at, superblock.inodeSize, `inode ${number}`);
-    // An inode of 128 bytes lacks the later fields, and one of 256 may declare fewer of them.
-    const extra =
-      superblock.inodeSize > 128 ? new DataView(stored.buffer, stored.byteOffset).getUint16(0x80, true) : 0;
-    const declared = new Uint8Array(inodeRecord.span);
-    declared.set(stored.subarray(0, Math.min(128 + extra, inodeRecord.span, stored.length)));
-    return inodeRecord.fromBytes(declared);
+  /**
+   * The entry that a path leads to, with the path behind all symlinks; of an inode given by its number the path
+   * is empty. Symlinks are followed inside of the filesystem, a last one unless `follow` is false.
+   */
+  async stat(place: Ext4Place, options: { readonly follow?: boolean } = {}): Promise<Ext4Entry> {
+    const { path, inode } = await this.#resolve(place, options.follow ?? true);
+    return await entryOf(this.#frame, path, inode);
   }
 
-  async #entry(path: Uint8Array, number: number, inode: Inode): Promise<Ext4Entry> {
-    const type = fileMode.typeOfMode(inode.mode);
-    if (type === undefined)
-      throw corrupt(`inode ${number} has the impossible mode 0${inode.mode.toString(8)}`);
-    const { seconds, nanoseconds } = timeFrom(inode.modificationTime, inode.modificationTimeExtra);
-    const size = sizeOf(inode);
-    const isDevice = type === "character" || type === "block";
-    return {
-      path,
-      inode: number,
-      type,
-      mode: inode.mode & fileMode.PERMISSION_MASK,
-      uid: inode.uidHigh * 2 ** 16 + inode.uidLow,
-      gid: inode.gidHigh * 2 ** 16 + inode.gidLow,
-      size,
-      links: inode.linksCount,
-      mtime: BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds),
-      allocated: (inode.sectorsCountHigh * 2 ** 32 + inode.sectorsCountLow) * 512,
-      ...(type === "symlink" ? { target: await this.#target(number, inode, size) } : {}),
-      ...(isDevice ? { device: deviceOf(inode.block) } : {}),
-    };
-  }
-
-  async #target(number: number, inode: Inode, size: number): Promise<Uint8Array> {
-    if (size < inode.block.length && (inode.flags & INODE_FLAG.extents) === 0)
-      return inode.block.slice(0, size);
-    if (size > this.blockSize) throw corrupt(`the symlink of inode ${number} has ${size} bytes`);
-    return await this.#content(number, inode);
-  }
-
-  /** The names in a directory, without "." and "..". The inner nodes of an index look like unused entries. */
-  async #directory(number: number, inode: Inode): Promise<{ name: Uint8Array; inode: number }[]> {
-    const bytes = await this.#content(number, inode);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const children: { name: Uint8Array; inode: number }[] = [];
-    for (let at = 0; at + 8 <= bytes.length; ) {
-      const child = view.getUint32(at, true);
-      const length = view.getUint16(at + 4, true);
-      const nameLength = bytes[at + 6]!;
-      const blockEnd = roundUp(at + 1, this.blockSize);
-      if (
-        length < 8 ||
-        length % 4 !== 0 ||
-        at + length > blockEnd ||
-        (child !== 0 && 8 + nameLength > length)
-      ) {
-        throw corrupt(`directory inode ${number} is damaged at byte ${at}`);
-      }
-      const name = bytes.slice(at + 8, at + 8 + nameLength);
-      const isDots = name[0] === 0x2e && (name.length === 1 || (name.length === 2 && name[1] === 0x2e));
-      if (child !== 0 && !isDots) children.push({ name, inode: child });
-      at += length;
+  /** The bytes of a file of up to 2 GiB, holes as zeros. {@link open} needs no memory for the whole of it. */
+  async readFile(place: Ext4Place): Promise<Uint8Array> {
+    const content = await this.open(place);
+    if (content.size > LARGEST_IN_MEMORY) {
+      const shown = typeof place === "number" ? `inode ${place}` : `"${this.#shown(place)}"`;
+      throw unreadable(`${shown} has ${content.size} bytes, too many to hold in memory: use open()`);
     }
-    return children;
+    return await content.read(0, content.size);
   }
 
-  async #content(number: number, inode: Inode): Promise<Uint8Array> {
-    const { blockSize } = this;
-    const size = sizeOf(inode);
-    if (size > LARGEST_IN_MEMORY)
-      throw corrupt(`inode ${number} has ${size} bytes, too many to hold in memory`);
-    if ((inode.flags & INODE_FLAG.extents) === 0 && size > 0) {
-      throw new DiskwrightError(
-        "CORRUPT",
-        `inode ${number} has no extents; block maps and inline data cannot be read yet`,
-      );
-    }
-    const bytes = new Uint8Array(size);
-    for (const { logical, physical, count } of await this.#runs(number, inode)) {
-      const start = logical * blockSize;
-      const length = Math.min(count * blockSize, size - start);
-      if (length > 0)
-        bytes.set(await this.#read(physical * blockSize, length, `content of inode ${number}`), start);
-    }
-    return bytes;
+  /** The content of a file, to be read at any position; holes are zeros. */
+  async open(place: Ext4Place): Promise<ByteSource> {
+    const inode = await this.#withContent(place);
+    return contentOf(this.#frame, inode);
   }
 
-  /** The runs of a file's blocks that hold data, from its extent tree. */
-  async #runs(number: number, inode: Inode): Promise<Run[]> {
-    const runs: Run[] = [];
-    const visit = async (node: Uint8Array, expectedDepth: number | undefined): Promise<void> => {
-      const { magic, entries, maximumEntries, depth } = extentHeader.fromBytes(node);
-      const room = Math.floor((node.length - extentHeader.span) / extentLeaf.span);
-      const isSound = magic === EXTENT_MAGIC && entries <= maximumEntries && maximumEntries <= room;
-      if (!isSound || depth > DEEPEST_TREE || (expectedDepth !== undefined && depth !== expectedDepth)) {
-        throw corrupt(`the extent tree of inode ${number} is damaged`);
-      }
-      for (let index = 0; index < entries; index++) {
-        const at = extentHeader.span + index * extentLeaf.span;
-        if (depth === 0) {
-          const { logicalBlock, length, startHigh, startLow } = extentLeaf.fromBytes(node, at);
-          // Longer than the longest: blocks that are set aside, but read as zeros.
-          if (length > LONGEST_EXTENT) continue;
-          runs.push({ logical: logicalBlock, physical: startHigh * 2 ** 32 + startLow, count: length });
-        } else {
-          const { nodeBlockLow, nodeBlockHigh } = extentIndex.fromBytes(node, at);
-          const block = nodeBlockHigh * 2 ** 32 + nodeBlockLow;
-          const child = await this.#read(
-            block * this.blockSize,
-            this.blockSize,
-            `extent tree of inode ${number}`,
-          );
-          await visit(child, depth - 1);
-        }
-      }
-    };
-    await visit(inode.block, undefined);
-    return runs;
+  /**
+   * The parts of a file that hold data, in ascending order, next ones apart. What lies between them, holes and
+   * blocks that were only set aside, reads as zeros.
+   */
+  async *dataRanges(place: Ext4Place): AsyncGenerator<DataRange> {
+    yield* dataRangesOf(this.#frame, await this.#withContent(place));
   }
 
-  async #read(position: number, length: number, what: string): Promise<Uint8Array> {
-    return await readExactly(this.#source, position, length, what);
+  /** Extended attributes by name, in the form of getxattr(2). A last symlink is not followed. */
+  async xattrs(place: Ext4Place): Promise<Map<string, Uint8Array>> {
+    const { inode } = await this.#resolve(place, false);
+    return await readXattrs(this.#frame, inode, (number) => this.#inode(number));
+  }
+
+  async #resolve(place: Ext4Place, follow: boolean): Promise<Resolved> {
+    this.#frame.checkReadable();
+    if (typeof place !== "number") return await resolvePath(this.#names, place, follow);
+    return { path: new Uint8Array(0), inode: await this.#inode(place) };
+  }
+
+  /** An inode that has content of its own: a device, a fifo or a socket has none. */
+  async #withContent(place: Ext4Place): Promise<StoredInode> {
+    const { inode } = await this.#resolve(place, true);
+    const type = typeOf(inode);
+    if (type === "file" || type === "directory") return inode;
+    const shown = typeof place === "number" ? `inode ${place}` : this.#shown(place);
+    throw unreadable(`${shown}: a ${type} has no content`, shown);
+  }
+
+  #shown(path: string | Uint8Array): string {
+    return typeof path === "string" ? path : printable(path);
+  }
+
+  #inode(number: number): Promise<StoredInode> {
+    return readInode(this.#frame, this.#tables, number);
+  }
+
+  async #directory(inode: StoredInode): Promise<DirectoryListing> {
+    const known = this.#directories.get(inode.number);
+    if (known !== undefined) return known;
+    const listing = await readDirectory(this.#frame, inode);
+    this.#directories.set(inode.number, listing);
+    return listing;
   }
 }
 
-const LARGEST_IN_MEMORY = 2 ** 31;
-
-function sizeOf(inode: Inode): number {
-  return inode.sizeHigh * 2 ** 32 + inode.sizeLow;
+interface OpenDirectory {
+  readonly path: Uint8Array;
+  readonly inode: number;
+  readonly parent: number | undefined;
+  readonly children: Iterator<[string, DirectoryChild]>;
 }
 
-/** The number of a device, from either of the two words that can hold it. */
-function deviceOf(block: Uint8Array): { major: number; minor: number } {
-  const view = new DataView(block.buffer, block.byteOffset);
-  const short = view.getUint32(0, true);
-  if (short !== 0) return { major: (short >>> 8) & 0xff, minor: short & 0xff };
-  const long = view.getUint32(4, true);
-  return { major: (long & 0xfff00) >>> 8, minor: (long & 0xff) | ((long >>> 12) & 0xfff00) };
+const MOST_NAMES = 200_000;
+
+/**
+ * The directories that paths led through last, with as many names as memory is spent on. One that is huge
+ * counts for half of them only, so that it and those on the way to it stay together.
+ */
+class DirectoryCache {
+  readonly #listings = new Map<number, DirectoryListing>();
+  #names = 0;
+
+  get(inode: number): DirectoryListing | undefined {
+    const listing = this.#listings.get(inode);
+    if (listing === undefined) return undefined;
+    this.#listings.delete(inode);
+    this.#listings.set(inode, listing);
+    return listing;
+  }
+
+  set(inode: number, listing: DirectoryListing): void {
+    if (this.#listings.has(inode)) return;
+    this.#listings.set(inode, listing);
+    this.#names += weightOf(listing);
+    for (const [oldest, old] of this.#listings) {
+      if (this.#names <= MOST_NAMES) break;
+      this.#listings.delete(oldest);
+      this.#names -= weightOf(old);
+    }
+  }
 }
 
-function join(parent: Uint8Array, name: Uint8Array): Uint8Array {
-  if (parent.length === 0) return name;
-  if (parent.length + name.length > DEEPEST_PATH * 256)
-    throw corrupt("the directories are nested too deeply");
-  const path = new Uint8Array(parent.length + 1 + name.length);
-  path.set(parent);
-  path[parent.length] = 0x2f;
-  path.set(name, parent.length + 1);
-  return path;
-}
-
-function corrupt(message: string): DiskwrightError {
-  return new DiskwrightError("CORRUPT", message);
+function weightOf({ children }: DirectoryListing): number {
+  return Math.min(children.size + 1, MOST_NAMES / 2 - 1000);
 }

@@ -142,6 +142,14 @@ describe("room to grow", () => {
     expect(plan({ size: 2 * GIB, growTo: 4 * TIB }).geometry.reservedDescriptorBlocks).toBe(511);
   });
 
+  it("is no more than a journal of that size lets a kernel change at once", () => {
+    const { geometry } = plan({ size: 4 * MIB, blockSize: 1024 });
+    expect(geometry.reservedDescriptorBlocks).toBe(127);
+    const far = plan({ size: 64 * MIB, growTo: 4 * TIB });
+    expect(far.warnings).toEqual([expect.stringMatching(/journal is too small.*use one of 16 MiB/)]);
+    expect(plan({ size: 64 * MIB, growTo: 4 * TIB, journalSize: 16 * MIB }).warnings).toEqual([]);
+  });
+
   it("is pointed to by the resize inode, block by block and copy by copy", () => {
     const { geometry } = plan({ size: 2 * GIB });
     const { descriptorBlocks, reservedDescriptorBlocks: reserved, blocksPerGroup } = geometry;

@@ -1,17 +1,17 @@
 import { bytesContent, bytesExtent, type Content, type Extent } from "../extents/index.ts";
 import { inodeSeed } from "./checksum.ts";
-import { directoryBlocks } from "./directory.ts";
+import { directoryBlocks } from "./directory/directory.ts";
 import { type FileLayout, layFile } from "./file-map.ts";
 import { quotaUsage } from "./inode-table.ts";
 import { LOST_AND_FOUND } from "./inventory.ts";
-import { encodeMultiMountBlock } from "./multi-mount.ts";
-import { encodeOrphanBlock } from "./orphan-file.ts";
 import { contentSegments } from "./placement.ts";
 import type { Ext4Plan } from "./plan.ts";
-import { encodeQuotaFile } from "./quota.ts";
-import { encodeResizePointers } from "./resize-inode.ts";
+import { lostAndFoundLayout, mapOf, valueLayout } from "./special/inodes.ts";
+import { encodeMultiMountBlock } from "./special/multi-mount.ts";
+import { encodeOrphanBlock } from "./special/orphan-file.ts";
+import { encodeQuotaFile } from "./special/quota.ts";
+import { encodeResizePointers } from "./special/resize-inode.ts";
 import { FIRST_INODE, LONGEST_EXTENT, ROOT_INODE } from "./structures.ts";
-import { lostAndFoundLayout, mapOf, valueLayout } from "./system-inodes.ts";
 
 /** The extents of all content, in ascending order: the order in which it was placed. */
 export function* contentExtents(plan: Ext4Plan): Generator<Extent> {

@@ -1,7 +1,7 @@
 import { parseGuid } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { filesystemSeed } from "./checksum.ts";
-import type { DirectoryFormat } from "./directory.ts";
+import type { DirectoryFormat } from "./directory/directory.ts";
 import { chooseFeatures, type Ext4Type, type FeatureSet } from "./features.ts";
 import { BASE_INODE_SIZE, EXTRA_INODE_SIZE, LONGEST_EXTENT } from "./structures.ts";
 

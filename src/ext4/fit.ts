@@ -2,8 +2,8 @@ import { formatBytes, formatSize, GIB, MIB, TIB } from "../bytes/index.ts";
 import { DoesNotFitError } from "../errors.ts";
 import { type Geometry, geometry } from "./geometry.ts";
 import type { Inventory } from "./inventory.ts";
-import type { JournalRange } from "./journal.ts";
 import { type Placement, place } from "./placement.ts";
+import type { JournalRange } from "./special/journal.ts";
 import { usageOf } from "./usage.ts";
 
 /** A geometry that holds an inventory, and where everything lies in it. */

@@ -11,8 +11,8 @@ import {
   headerOf,
   shapeOf,
 } from "./group-shape.ts";
-import { layJournal } from "./journal.ts";
 import { type BlockRun, SpaceMap } from "./space.ts";
+import { layJournal } from "./special/journal.ts";
 
 /** Where the metadata of one block group lies. Numbers of blocks. */
 export interface GroupMetadata {

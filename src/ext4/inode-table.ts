@@ -13,9 +13,9 @@ import {
 import { subdirectories } from "./inventory.ts";
 import { contentSegments } from "./placement.ts";
 import { type Ext4Plan, rowOfInode } from "./plan.ts";
-import type { QuotaKind, QuotaUsage } from "./quota.ts";
+import { mapOf, systemInode } from "./special/inodes.ts";
+import type { QuotaKind, QuotaUsage } from "./special/quota.ts";
 import { BASE_INODE_SIZE, EXTRA_INODE_SIZE, FIRST_INODE, INODE_FLAG, LONGEST_EXTENT } from "./structures.ts";
-import { mapOf, systemInode } from "./system-inodes.ts";
 import { timeRange } from "./time.ts";
 
 /** An inode table is handed out in pieces of about this many bytes. */

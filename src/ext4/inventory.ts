@@ -3,12 +3,12 @@ import { throwProblems } from "../errors.ts";
 import type { Tree } from "../tree/index.ts";
 import { mostMappedBlocks } from "./block-map.ts";
 import type { Design } from "./design.ts";
-import { type DirectoryIndex, layDirectory } from "./directory.ts";
+import { type DirectoryIndex, layDirectory } from "./directory/directory.ts";
 import type { Segment } from "./extent-tree.ts";
-import { type QuotaFile, quotaFiles } from "./quota.ts";
+import { type QuotaFile, quotaFiles } from "./special/quota.ts";
 import { FIRST_INODE, MAXIMUM_LINKS, ROOT_INODE } from "./structures.ts";
 import { timeWarning } from "./time.ts";
-import { planXattrs, type XattrPlan } from "./xattr-plan.ts";
+import { planXattrs, type XattrPlan } from "./xattr/plan.ts";
 
 /** mke2fs gives lost+found room for entries beforehand, so that e2fsck need not find any in an emergency. */
 const LOST_AND_FOUND_BYTES = 16384;
@@ -63,6 +63,13 @@ export interface Inventory {
   readonly warnings: readonly string[];
 }
 
+/** What is written instead of what the tree says. */
+export interface InventoryWishes {
+  readonly rootOwner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Later times become this one, in seconds since 1970. */
+  readonly time?: number | undefined;
+}
+
 /**
  * Takes stock of a tree.
  *
@@ -71,7 +78,7 @@ export interface Inventory {
 export function takeInventory(
   tree: Tree,
   design: Design,
-  rootOwner?: { readonly uid: number; readonly gid: number },
+  { rootOwner, time = Number.POSITIVE_INFINITY }: InventoryWishes = {},
 ): Inventory {
   const problems: string[] = [];
   const warnings: string[] = [];
@@ -119,7 +126,7 @@ export function takeInventory(
       problems.push(`${tree.displayPath(row)}: ${problem}`);
       continue;
     }
-    const warning = timeWarning(columns.mtimeSeconds[row]!, design.inodeSize);
+    const warning = timeWarning(Math.min(columns.mtimeSeconds[row]!, time), design.inodeSize);
     if (warning !== undefined) warnings.push(`${tree.displayPath(row)}: ${warning}`);
     let kind = files;
     if (tree.isDirectory(row)) {

@@ -2,7 +2,7 @@ import { layExtents, type Segment } from "./extent-tree.ts";
 import { blocksOfMap, type FileLayout, layFile, skipFree } from "./file-map.ts";
 import type { Geometry } from "./geometry.ts";
 import { type Inventory, segmentsOf } from "./inventory.ts";
-import { orphanFileBlocks } from "./orphan-file.ts";
+import { orphanFileBlocks } from "./special/orphan-file.ts";
 
 /** Where the content lies: every free block from the first on is used, up to `end`. */
 export interface Placement {

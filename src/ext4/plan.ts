@@ -7,11 +7,11 @@ import { type FitWishes, fitInto, fitSmallest, MOST_INODES } from "./fit.ts";
 import type { Geometry } from "./geometry.ts";
 import { growthLimit, mostReservedAtOnce } from "./group-shape.ts";
 import { type Inventory, NO_ROW, takeInventory } from "./inventory.ts";
-import { journalLength, journalRanges, LARGEST_JOURNAL, SMALLEST_JOURNAL } from "./journal.ts";
 import type { Placement } from "./placement.ts";
 import { type PlanRegion, planRegions } from "./regions.ts";
-import { resizeInodeSize } from "./resize-inode.ts";
 import { checkSize, type Settings, type SettingsOptions, settingsOf } from "./settings.ts";
+import { journalLength, journalRanges, LARGEST_JOURNAL, SMALLEST_JOURNAL } from "./special/journal.ts";
+import { resizeInodeSize } from "./special/resize-inode.ts";
 import { type Ext4Usage, usageOf } from "./usage.ts";
 
 /** How an ext4 filesystem is to be. Sizes are in bytes. */
@@ -106,7 +106,7 @@ export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
   const settings = settingsOf(options);
   checkOptions(options, design);
   const { blockSize } = design;
-  const inventory = takeInventory(tree, design, options.rootOwner);
+  const inventory = takeInventory(tree, design, options);
   const journalBlocks =
     options.journalSize === undefined ? undefined : Math.floor(options.journalSize / blockSize);
   const wishes: FitWishes = {

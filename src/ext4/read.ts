@@ -3,16 +3,16 @@ import type { ByteSource } from "../extents/index.ts";
 import type { DataRange } from "../tree/index.ts";
 import { superblockChecksum } from "./checksum.ts";
 import { featureNames } from "./features.ts";
-import { contentOf, dataRangesOf } from "./read-content.ts";
-import { type DirectoryChild, type DirectoryListing, readDirectory } from "./read-directory.ts";
-import { type Ext4Entry, entryOf, targetOf, typeOf } from "./read-entry.ts";
-import { Frame } from "./read-frame.ts";
-import { InodeTables } from "./read-groups.ts";
-import { READ_FLAG, readInode, type StoredInode } from "./read-inode.ts";
-import { type JournalState, noteState, readJournal } from "./read-journal.ts";
-import { joinPath, type Names, nameOfKey, type Resolved, resolvePath } from "./read-path.ts";
-import { corrupt, Problems, unreadable } from "./read-problems.ts";
-import { readXattrs } from "./read-xattrs.ts";
+import { contentOf, dataRangesOf } from "./read/content.ts";
+import { type DirectoryChild, type DirectoryListing, readDirectory } from "./read/directory.ts";
+import { type Ext4Entry, entryOf, targetOf, typeOf } from "./read/entry.ts";
+import { Frame } from "./read/frame.ts";
+import { InodeTables } from "./read/groups.ts";
+import { READ_FLAG, readInode, type StoredInode } from "./read/inode.ts";
+import { type JournalState, noteState, readJournal } from "./read/journal.ts";
+import { joinPath, type Names, nameOfKey, type Resolved, resolvePath } from "./read/path.ts";
+import { corrupt, Problems, unreadable } from "./read/problems.ts";
+import { readXattrs } from "./read/xattrs.ts";
 import {
   SUPERBLOCK_MAGIC,
   SUPERBLOCK_OFFSET,
@@ -20,8 +20,8 @@ import {
   superblock as superblockRecord,
 } from "./structures.ts";
 
-export type { Ext4Entry } from "./read-entry.ts";
-export type { JournalState } from "./read-journal.ts";
+export type { Ext4Entry } from "./read/entry.ts";
+export type { JournalState } from "./read/journal.ts";
 
 /** A path from the root, as text or as bytes, or the number of an inode. */
 export type Ext4Place = string | Uint8Array | number;

@@ -1,12 +1,13 @@
 import { NIL_GUID } from "../bytes/index.ts";
 import { superblockChecksum } from "./checksum.ts";
-import { HASH_VERSION } from "./directory-hash.ts";
+import { HASH_VERSION } from "./directory/hash.ts";
 import { LOG_GROUPS_PER_FLEX } from "./geometry.ts";
 import { headerLength, headerOf } from "./group-shape.ts";
-import { journalLength } from "./journal.ts";
-import { UPDATE_INTERVAL } from "./multi-mount.ts";
 import type { Ext4Plan } from "./plan.ts";
-import type { QuotaKind } from "./quota.ts";
+import { journalMap } from "./special/inodes.ts";
+import { journalLength } from "./special/journal.ts";
+import { UPDATE_INTERVAL } from "./special/multi-mount.ts";
+import type { QuotaKind } from "./special/quota.ts";
 import {
   BASE_INODE_SIZE,
   EXTRA_INODE_SIZE,
@@ -15,7 +16,6 @@ import {
   SUPERBLOCK_MAGIC,
   superblock,
 } from "./structures.ts";
-import { journalMap } from "./system-inodes.ts";
 
 /** s_flags: whether directory hashes take names as signed characters, as mke2fs has it on most machines. */
 const SIGNED_HASH = 1;

@@ -2,8 +2,8 @@ import { fileMode } from "../tree/index.ts";
 import type { Geometry } from "./geometry.ts";
 import { headerOf } from "./group-shape.ts";
 import type { Inventory } from "./inventory.ts";
-import { journalLength } from "./journal.ts";
 import type { Placement } from "./placement.ts";
+import { journalLength } from "./special/journal.ts";
 
 /** What takes the room in a filesystem, in bytes. Together they are the size of the filesystem. */
 export interface Ext4Usage {

@@ -4,12 +4,12 @@ import { contentExtents } from "./content.ts";
 import { groupStart, headerOf } from "./group-shape.ts";
 import { encodeGroups, type GroupTable } from "./groups.ts";
 import { inodeTableExtents } from "./inode-table.ts";
-import { encodeJournalSuperblock, journalLength } from "./journal.ts";
 import type { Ext4Plan } from "./plan.ts";
-import { encodeReservedBlocks } from "./resize-inode.ts";
+import { journalMap } from "./special/inodes.ts";
+import { encodeJournalSuperblock, journalLength } from "./special/journal.ts";
+import { encodeReservedBlocks } from "./special/resize-inode.ts";
 import { SUPERBLOCK_OFFSET } from "./structures.ts";
 import { encodeSuperblock } from "./superblock.ts";
-import { journalMap } from "./system-inodes.ts";
 
 /** The extents of the filesystem, in ascending order: metadata and content in one sweep. */
 export function writeExt4(plan: Ext4Plan): Iterable<Extent> {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { byteKey } from "../../src/bytes/index.ts";
 import { designOf } from "../../src/ext4/design.ts";
-import { directoryBlocks } from "../../src/ext4/directory.ts";
+import { directoryBlocks } from "../../src/ext4/directory/directory.ts";
 import { encodeLeaf, encodeTree, layExtents, nodeEntries, treeBlocks } from "../../src/ext4/extent-tree.ts";
 import { geometry } from "../../src/ext4/geometry.ts";
 import { groupLength } from "../../src/ext4/group-shape.ts";

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { HASH_VERSION, type NameHashing, nameHasher } from "../../src/ext4/directory-hash.ts";
+import { HASH_VERSION, type NameHashing, nameHasher } from "../../src/ext4/directory/hash.ts";
 import { describeWith, run, scratchDirectory } from "../support/referee.ts";
 
 const scratch = scratchDirectory();

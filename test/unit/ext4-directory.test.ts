@@ -10,9 +10,9 @@ import {
   type ExtraChild,
   type IndexFormat,
   layDirectory,
-} from "../../src/ext4/directory.ts";
-import { HASH_VERSION, type NameHashing, nameHasher } from "../../src/ext4/directory-hash.ts";
-import { sortedByHash } from "../../src/ext4/directory-index.ts";
+} from "../../src/ext4/directory/directory.ts";
+import { HASH_VERSION, type NameHashing, nameHasher } from "../../src/ext4/directory/hash.ts";
+import { sortedByHash } from "../../src/ext4/directory/htree.ts";
 import {
   directoryEntry,
   directoryTail,

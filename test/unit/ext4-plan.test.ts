@@ -6,8 +6,8 @@ import { designOf } from "../../src/ext4/design.ts";
 import { chooseFeatures } from "../../src/ext4/features.ts";
 import { growthLimit, headerOf } from "../../src/ext4/group-shape.ts";
 import { type Ext4Options, type Ext4Plan, planExt4, writeExt4 } from "../../src/ext4/index.ts";
-import { encodeJournalSuperblock, journalLength, journalRanges } from "../../src/ext4/journal.ts";
-import { encodeReservedBlocks, encodeResizePointers } from "../../src/ext4/resize-inode.ts";
+import { encodeJournalSuperblock, journalLength, journalRanges } from "../../src/ext4/special/journal.ts";
+import { encodeReservedBlocks, encodeResizePointers } from "../../src/ext4/special/resize-inode.ts";
 import { journalSuperblock } from "../../src/ext4/structures.ts";
 import { type Entry, type Tree, treeOf } from "../../src/tree/index.ts";
 import { render } from "../support/render.ts";
@@ -291,6 +291,8 @@ describe("an inode of 128 bytes", () => {
     expect(planned.warnings).toEqual([expect.stringMatching(/^\/a: .*2038-01-19/)]);
     expect((await render(writeExt4(planned), planned.size)).length).toBe(planned.size);
     expect(plan({}, tree).warnings).toEqual([]);
+    // What becomes an earlier time is not too late.
+    expect(plan({ inodeSize: 128, time: 0 }, tree).warnings).toEqual([]);
   });
 });
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DiskwrightError } from "../../src/errors.ts";
-import { aclFromDisk, aclProblem, aclToDisk } from "../../src/ext4/acl.ts";
 import { XATTR_MAGIC, xattrEntry, xattrHeader } from "../../src/ext4/structures.ts";
+import { aclFromDisk, aclProblem, aclToDisk } from "../../src/ext4/xattr/acl.ts";
 import {
   blockXattrRoom,
   compareXattrs,
@@ -17,10 +17,10 @@ import {
   xattrBlockChecksum,
   xattrSize,
   xattrValue,
-} from "../../src/ext4/xattr.ts";
-import { xattrName } from "../../src/ext4/xattr-name.ts";
-import { planXattrs, type XattrFormat, type XattrPlan } from "../../src/ext4/xattr-plan.ts";
-import { splitXattrs } from "../../src/ext4/xattr-split.ts";
+} from "../../src/ext4/xattr/encode.ts";
+import { xattrName } from "../../src/ext4/xattr/name.ts";
+import { planXattrs, type XattrFormat, type XattrPlan } from "../../src/ext4/xattr/plan.ts";
+import { splitXattrs } from "../../src/ext4/xattr/split.ts";
 import { type Entry, type Tree, treeOf } from "../../src/tree/index.ts";
 import { acl, anyAcl, anyXattrs, type Xattrs } from "../support/xattrs.ts";
 

@@ -1,0 +1,92 @@
+import { groupDescriptorChecksum, groupDescriptorChecksum16 } from "../checksum.ts";
+import { SUPERBLOCK_OFFSET } from "../structures.ts";
+import { type Frame, GROUP_FEATURES } from "./frame.ts";
+import { corrupt } from "./problems.ts";
+
+// Group descriptors (group_descr.rst) are read one by one, when an inode of their group is asked for: a large
+// filesystem has a hundred thousand of them.
+
+const INODE_TABLE_LOW = 0x08;
+const CHECKSUM = 0x1e;
+const INODE_TABLE_HIGH = 0x28;
+const MOST_KNOWN = 65536;
+
+/** Where the inode table of each group starts. */
+export class InodeTables {
+  readonly #frame: Frame;
+  readonly #known = new Map<number, number>();
+
+  constructor(frame: Frame) {
+    this.#frame = frame;
+  }
+
+  /** The first block of a group's inode table. */
+  async start(group: number): Promise<number> {
+    const known = this.#known.get(group);
+    if (known !== undefined) return known;
+    const table = await this.#read(group);
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    this.#known.set(group, table);
+    return table;
+  }
+
+  async #read(group: number): Promise<number> {
+    const frame = this.#frame;
+    const { blockSize, descriptorSize, superblock } = frame;
+    const perBlock = blockSize / descriptorSize;
+    const at =
+      descriptorBlock(frame, Math.floor(group / perBlock)) * blockSize + (group % perBlock) * descriptorSize;
+    const what = `the descriptor of group ${group}`;
+    const bytes = (await frame.metadata(at, descriptorSize, what)).slice();
+    this.#verify(group, bytes, what);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const high = bytes.length > INODE_TABLE_HIGH ? view.getUint32(INODE_TABLE_HIGH, true) : 0;
+    const table = frame.wide(view.getUint32(INODE_TABLE_LOW, true), high);
+    const length = Math.ceil((superblock.inodesPerGroup * frame.inodeSize) / blockSize);
+    if (!frame.isInside(table, length)) {
+      throw corrupt(
+        `${what} puts its inode table into block ${table}, but the filesystem has ${frame.blocks}`,
+      );
+    }
+    return table;
+  }
+
+  #verify(group: number, descriptor: Uint8Array, what: string): void {
+    const frame = this.#frame;
+    const view = new DataView(descriptor.buffer, descriptor.byteOffset);
+    const stored = view.getUint16(CHECKSUM, true);
+    let expected = stored;
+    if (frame.hasChecksums) {
+      view.setUint16(CHECKSUM, 0, true);
+      expected = groupDescriptorChecksum(frame.checksumSeed, group, descriptor);
+    } else if (frame.has(GROUP_FEATURES.crc16)) {
+      expected = groupDescriptorChecksum16(frame.superblock.uuid, group, descriptor);
+    }
+    if (stored !== expected) frame.problems.add(`${what}: its checksum does not match`);
+  }
+}
+
+/** Which block holds the block of descriptors with this number (blockgroup.rst, "Meta Block Groups"). */
+function descriptorBlock(frame: Frame, number: number): number {
+  const { blockSize, descriptorSize, superblock } = frame;
+  const isMeta = frame.has(GROUP_FEATURES.metaGroups) && number >= superblock.firstMetaBlockGroup;
+  const superblockBlock = Math.floor(SUPERBLOCK_OFFSET / blockSize);
+  if (!isMeta) return superblockBlock + 1 + number;
+  const group = number * (blockSize / descriptorSize);
+  const start = superblock.firstDataBlock + group * superblock.blocksPerGroup;
+  // With clusters of blocks of 1 KiB, groups count from block 0, which lies before the superblock.
+  const gap = group === 0 ? superblockBlock - superblock.firstDataBlock : 0;
+  return start + gap + (hasSuperblock(frame, group) ? 1 : 0);
+}
+
+/** Whether a group starts with a copy of the superblock (super.rst, "sparse_super"). */
+function hasSuperblock(frame: Frame, group: number): boolean {
+  if (group === 0) return true;
+  if (frame.has(GROUP_FEATURES.sparse2)) return frame.superblock.backupGroups.includes(group);
+  if (group === 1 || !frame.has(GROUP_FEATURES.sparse)) return true;
+  return [3, 5, 7].some((base) => {
+    let power = base;
+    while (power < group) power *= base;
+    return power === group;
+  });
+}

@@ -52,8 +52,13 @@ function parseSizeOption(text: string): number {
   }
 }
 
+/** The field holds seconds in 32 bits. */
+const MOST_DAYS = Math.floor((2 ** 32 - 1) / DAY);
+
 function parseDays(text: string): number {
-  return parseCount(text) * DAY;
+  const days = parseCount(text);
+  if (days > MOST_DAYS) throw new InvalidArgumentError(`Use up to ${MOST_DAYS} days.`);
+  return days * DAY;
 }
 
 /** Adds the options that tune an ext4 filesystem, under a heading of their own. */

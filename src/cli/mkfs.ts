@@ -33,6 +33,8 @@ export interface FatOptions extends FilesystemOptions {
 
 /** A filesystem that is planned, and the bytes that it will have. */
 interface Planned {
+  /** What it is to its maker: fat32, ext3. */
+  readonly name: string;
   readonly filesystem: FilesystemPlan;
   readonly extents: Iterable<Extent>;
   readonly freeBytes: number;
@@ -65,7 +67,13 @@ export async function runExt4(path: string, options: Ext4Options, signal: AbortS
       time,
     });
     const { usage, warnings } = plan;
-    return { filesystem: { type: "ext4", plan }, extents: writeExt4(plan), freeBytes: usage.free, warnings };
+    return {
+      name: options.type ?? "ext4",
+      filesystem: { type: "ext4", plan },
+      extents: writeExt4(plan),
+      freeBytes: usage.free,
+      warnings,
+    };
   });
 }
 
@@ -85,7 +93,13 @@ export async function runFat(path: string, options: FatOptions, signal: AbortSig
     });
     const { freeBytes, skipped } = plan;
     const warnings = [...plan.warnings, ...skipped.map((left) => `left out ${left}`)];
-    return { filesystem: { type: "fat", plan }, extents: writeFat(plan), freeBytes, warnings };
+    return {
+      name: plan.type,
+      filesystem: { type: "fat", plan },
+      extents: writeFat(plan),
+      freeBytes,
+      warnings,
+    };
   });
 }
 
@@ -100,7 +114,7 @@ async function run(
   const voice = talk(quiet);
   const format = chooseFormat(undefined, output);
   const tree = await readSource({ path, exclude, owner, xattrs, output }, voice, signal);
-  const { filesystem, extents, freeBytes, warnings } = planned(tree);
+  const { name, filesystem, extents, freeBytes, warnings } = planned(tree);
   warnAll(voice, warnings);
   // What is no whole block stays free at the end: the image has the size that was asked for.
   const size = sizesOf(options).size ?? filesystem.plan.size;
@@ -110,9 +124,8 @@ async function run(
     reader: tree.origins.find(({ reader }) => reader !== undefined)?.reader,
     onProgress: (written) => voice.progress(() => progressLine(Math.min(written, total), total)),
   });
-  const type = filesystem.type === "fat" ? filesystem.plan.type : filesystem.type;
   const target = output === "-" ? "standard output" : output;
-  voice.say(`wrote ${target}: ${type}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
+  voice.say(`wrote ${target}: ${name}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
   if (!json) return;
   const { describeFilesystem } = await import("../image/index.ts");
   await printJson(describeFilesystem(filesystem));

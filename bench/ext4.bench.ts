@@ -70,7 +70,10 @@ function genimage(tree: string, size: number): Contender {
   const [config, scratch, output] = ["genimage.cfg", "genimage.tmp", "genimage.out"].map((name) =>
     join(place, name),
   );
-  writeFileSync(config!, `image theirs.img {\n ext4 { }\n size = ${Math.ceil(size / 2 ** 20)}M\n}\n`);
+  writeFileSync(
+    config!,
+    `image theirs.img {\n ext4 { use-mke2fs = true }\n size = ${Math.ceil(size / 2 ** 20)}M\n}\n`,
+  );
   return {
     name: "genimage",
     command: [

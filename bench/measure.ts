@@ -49,14 +49,23 @@ export function compare(
   report: string,
 ): void {
   const runs = contenders.map((): Run[] => []);
+  const failures = new Map<number, string>();
   for (let round = 0; round < rounds; round++) {
     for (const [index, { command, before }] of contenders.entries()) {
+      if (failures.has(index)) continue;
       before?.();
-      runs[index]!.push(measure(command, report));
+      try {
+        runs[index]!.push(measure(command, report));
+      } catch (error) {
+        // A rival that cannot do it is told, and left out.
+        if (index === 0) throw error;
+        failures.set(index, (error as Error).message);
+      }
     }
   }
   const rows = contenders.map(({ name }, index) => {
     const own = runs[index]!;
+    if (failures.has(index)) return { program: name, "wall s": "failed" };
     const ratio = median(own.map(({ wall }, round) => wall / runs[0]![round]!.wall));
     const cpuRatio = median(own.map(({ cpu }, round) => cpu / runs[0]![round]!.cpu));
     return {
@@ -70,4 +79,6 @@ export function compare(
   });
   console.log(`\n${title} (${rounds} rounds)`);
   console.table(rows);
+  for (const [index, message] of failures)
+    console.log(`${contenders[index]!.name}: ${message.slice(0, 500)}`);
 }

@@ -112,7 +112,7 @@ describeWith(["e2fsck", "debugfs"], "directories as they are written", () => {
 
   it("have a third level with large_dir, and are refused without", async () => {
     // Three names fill a block of 1 KiB, and an index of two levels has room for 123 · 126 of them.
-    const names = Array.from({ length: 47_000 }, (_, index) => `${index} `.padEnd(240, "name"));
+    const names = Array.from({ length: 47_000 }, (_, index) => `${index} `.padEnd(250, "name"));
     expect(() => planned(names, { blockSize: 1024 })).toThrow(/large_dir/);
     const plan = planned(names, { blockSize: 1024, features: ["large_dir"] });
     const image = await save("large.img", plan);
@@ -131,7 +131,7 @@ describeWith(["e2fsck", "debugfs"], "directories as they are written", () => {
     const names = new Set<string>();
     const alike: string[] = [];
     for (let index = 0; index < 400_000; index++) {
-      const name = `${index} `.padEnd(230, "x");
+      const name = `${index} `.padEnd(250, "x");
       const bytes = utf8(name);
       const value = hash(bytes, 0, bytes.length);
       const other = first.get(value);

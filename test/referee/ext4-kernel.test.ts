@@ -107,7 +107,11 @@ const SETS: [string, Partial<Ext4Options>][] = [
 
 describeWith(["e2fsck", "debugfs", "resize2fs"], "ext4 before a kernel", () => {
   it.each(SETS)("with %s: shows the tree, and stays clean when it is worked on", async (_, options) => {
-    const image = await make("mounted.img", everything(), { ...options, freeBytes: 12_000_000, inodes: 6000 });
+    const image = await make("mounted.img", everything(), {
+      ...options,
+      freeBytes: 12_000_000,
+      inodes: 6000,
+    });
     expectCleanExt4(image);
     withMount(image, "", (root) => {
       const status = lstatSync(root, { bigint: true });

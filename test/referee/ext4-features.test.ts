@@ -11,12 +11,11 @@ import {
   writeExt4,
 } from "../../src/ext4/index.ts";
 import { bytesSource } from "../../src/extents/index.ts";
-import { type Entry, treeOf } from "../../src/tree/index.ts";
+import { treeOf } from "../../src/tree/index.ts";
 import { expectCleanExt4 } from "../support/judges.ts";
 import { describeWith, run, scratchDirectory } from "../support/referee.ts";
 import { saveExtents } from "../support/save.ts";
-import { anyTree } from "../support/trees.ts";
-import { anyXattrs } from "../support/xattrs.ts";
+import { anyRichTree } from "../support/trees.ts";
 
 const uuid = "5b6c7d8e-9fa0-41b2-83c4-d5e6f7081920";
 const scratch = scratchDirectory();
@@ -63,23 +62,13 @@ const SETS: readonly Partial<Ext4Options>[] = [
   { directoryHash: "legacy", nameCharacters: "unsigned" },
 ];
 
-/** Random trees with attributes, as far as an inode of any size and a block of 1 KiB hold them. */
-const treeWithXattrs: fc.Arbitrary<Entry[]> = fc
-  .tuple(anyTree, fc.array(anyXattrs(700, false), { minLength: 1, maxLength: 3 }))
-  .map(([entries, sets]) =>
-    entries.map((entry, index): Entry => {
-      const xattrs = sets[index % sets.length]!;
-      return index % 3 === 0 && entry.type === "file" ? { ...entry, xattrs } : entry;
-    }),
-  );
-
 describeWith(["e2fsck", "debugfs"], "ext4 with features of every kind, before e2fsprogs", () => {
   it.each(SETS.map((options): [string, Partial<Ext4Options>] => [JSON.stringify(options), options]))(
     "random trees with %s are clean, and debugfs finds every entry",
     async (_, options) => {
       await fc.assert(
         fc.asyncProperty(
-          treeWithXattrs,
+          anyRichTree(400),
           fc.constantFrom<BlockSize>(1024, 2048, 4096),
           fc.constantFrom(0, 3_000_000, 200_000_000),
           async (entries, blockSize, freeBytes) => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Content } from "../../src/extents/index.ts";
-import type { Entry } from "../../src/tree/index.ts";
+import type { DataRange, Entry } from "../../src/tree/index.ts";
+import { anyXattrs } from "./xattrs.ts";
 
 /** Content whose bytes follow from its seed: a file of any size that takes no memory. */
 export function patterned(size: number, seed: number): Content {
@@ -103,3 +104,48 @@ export const anyTree: fc.Arbitrary<Entry[]> = fc
     });
     return [...entries.values()];
   });
+
+const HOLE_UNIT = 4096;
+
+/** The parts of a file that hold data: any of its blocks of 4 KiB. */
+function dataOf(size: number, pattern: number): DataRange[] {
+  const data: DataRange[] = [];
+  for (let offset = 0, block = 0; offset < size; offset += HOLE_UNIT, block++) {
+    if (((pattern >> (block % 24)) & 1) === 0) continue;
+    data.push({ offset, length: Math.min(HOLE_UNIT, size - offset) });
+  }
+  return data;
+}
+
+/**
+ * Random trees as {@link anyTree}, in which some files have holes, and entries of all types those attributes
+ * that a kernel lets them have; values of up to `largest` bytes.
+ */
+export function anyRichTree(largest: number): fc.Arbitrary<Entry[]> {
+  const extras = fc.record({
+    xattrs: anyXattrs(largest, true),
+    holes: fc.nat(0xffffff),
+    which: fc.nat(5),
+  });
+  return fc.tuple(anyTree, fc.array(extras, { minLength: 1, maxLength: 6 })).map(([entries, choices]) =>
+    entries.map((entry, index): Entry => {
+      const { xattrs, holes, which } = choices[index % choices.length]!;
+      if (entry.type === "hardlink") return entry;
+      const allowed = [...xattrs].filter(([name]) => isAllowed(entry.type, name));
+      const size = typeof entry.content === "object" && "size" in entry.content ? entry.content.size : 0;
+      return {
+        ...entry,
+        // 4294967295 can be stored, but to Linux it is nobody: not even root may read such a file.
+        gid: Math.min(entry.gid ?? 0, 4_294_967_294),
+        ...(which % 2 === 0 && allowed.length > 0 ? { xattrs: new Map(allowed) } : {}),
+        ...(which % 3 === 0 && entry.type === "file" ? { data: dataOf(size, holes) } : {}),
+      };
+    }),
+  );
+}
+
+/** Only files and directories have attributes of users and lists of access, only directories lists to hand on. */
+function isAllowed(type: Entry["type"], name: string): boolean {
+  if (name === "system.posix_acl_default") return type === "directory";
+  return type === "file" || type === "directory" || /^(trusted|security)\./.test(name);
+}

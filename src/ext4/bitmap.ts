@@ -2,7 +2,7 @@ import type { Geometry } from "./geometry.ts";
 import { groupLength, groupStart } from "./group-shape.ts";
 
 /** Sets the bits from `from` to before `to`. */
-export function setBits(bitmap: Uint8Array, from: number, to: number): void {
+function setBits(bitmap: Uint8Array, from: number, to: number): void {
   let bit = from;
   for (; bit < to && bit % 8 !== 0; bit++) bitmap[bit >>> 3]! |= 1 << (bit % 8);
   const wholeBytes = Math.floor((to - bit) / 8);

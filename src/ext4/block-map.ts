@@ -1,4 +1,4 @@
-import type { Segment } from "./extent-tree.ts";
+import type { FileMap, Run, Segment } from "./mapping.ts";
 
 // Block maps of ext2 and ext3 (ifork.rst, "Direct/Indirect Block Addressing"): the inode points to twelve
 // blocks itself, then to a block of pointers, one of pointers to such blocks, and one more level.
@@ -49,28 +49,11 @@ function touched(segments: readonly Segment[], start: number, span: number, grai
   return count;
 }
 
-/** A run of a file's blocks. */
-export interface MappedRun {
-  readonly logical: number;
-  readonly physical: number;
-  readonly count: number;
-}
-
-/** A map ready to be written: the 60 bytes for the inode, and the other nodes by their block. */
-export interface BlockMap {
-  readonly root: Uint8Array;
-  readonly nodes: readonly { readonly block: number; readonly bytes: Uint8Array }[];
-}
-
 /**
  * Encodes a map. The blocks of pointers are those that `nextBlock` hands out, each before the ones that it
  * points to.
  */
-export function encodeBlockMap(
-  runs: readonly MappedRun[],
-  blockSize: number,
-  nextBlock: () => number,
-): BlockMap {
+export function encodeBlockMap(runs: readonly Run[], blockSize: number, nextBlock: () => number): FileMap {
   const per = pointersPerBlock(blockSize);
   const root = new Uint8Array(60);
   const rootView = new DataView(root.buffer);

@@ -62,6 +62,20 @@ export function orphanBlockChecksum(ownSeed: number, block: number, bytes: Uint8
   return crc32cRegister(withNumbers(ownSeed, block % 2 ** 32, Math.floor(block / 2 ** 32)), bytes);
 }
 
+const XATTR_CHECKSUM_OFFSET = 0x10;
+const NO_CHECKSUM = new Uint8Array(4);
+
+/**
+ * Of a block of extended attributes: with the number of the block, which checksums.rst leaves out, and the
+ * whole block with the checksum's own field taken for zero.
+ */
+export function xattrBlockChecksum(seed: number, block: number, bytes: Uint8Array): number {
+  let register = withNumbers(seed, block % 2 ** 32, Math.floor(block / 2 ** 32));
+  register = crc32cRegister(register, bytes.subarray(0, XATTR_CHECKSUM_OFFSET));
+  register = crc32cRegister(register, NO_CHECKSUM);
+  return crc32cRegister(register, bytes.subarray(XATTR_CHECKSUM_OFFSET + NO_CHECKSUM.length));
+}
+
 /** Of the block of multiple mount protection, up to its last field. */
 export function multiMountChecksum(seed: number, bytes: Uint8Array): number {
   return crc32cRegister(seed, bytes);

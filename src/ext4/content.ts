@@ -30,7 +30,8 @@ export function* contentExtents(plan: Ext4Plan): Generator<Extent> {
   for (let index = 0; index < placement.values.length; index++) yield* valueExtents(plan, index);
 }
 
-function blockExtent(plan: Ext4Plan, block: number, bytes: Uint8Array): Extent {
+/** Bytes from the start of a block on. */
+export function blockExtent(plan: Ext4Plan, block: number, bytes: Uint8Array): Extent {
   return bytesExtent(block * plan.design.blockSize, bytes);
 }
 
@@ -53,10 +54,11 @@ function* ownExtents(plan: Ext4Plan): Generator<Extent> {
     }
     yield* mapExtents(plan, inode, orphanFile);
   }
+  if (inventory.quotaFiles.length === 0) return;
+  const usage = quotaUsage(plan);
   for (const [index, file] of inventory.quotaFiles.entries()) {
     const layout = placement.quotaFiles[index]!;
-    const usage = quotaUsage(plan, file.kind);
-    const bytes = encodeQuotaFile(file, (id) => usage.get(id)!);
+    const bytes = encodeQuotaFile(file, (id) => usage[file.kind].get(id)!);
     yield* runExtents(plan, layout, bytesContent(bytes), file.size);
     yield* mapExtents(plan, file.inode, layout);
   }

@@ -1,8 +1,8 @@
 import { parseGuid } from "../bytes/index.ts";
-import { DiskwrightError } from "../errors.ts";
 import { filesystemSeed } from "./checksum.ts";
 import type { DirectoryFormat } from "./directory/directory.ts";
 import { chooseFeatures, type Ext4Type, type FeatureSet } from "./features.ts";
+import { refuse } from "./refuse.ts";
 import { BASE_INODE_SIZE, EXTRA_INODE_SIZE, LONGEST_EXTENT } from "./structures.ts";
 
 /** A block size that this room writes, in bytes. */
@@ -101,8 +101,4 @@ export function designOf(options: DesignOptions): Design {
         : undefined,
     },
   };
-}
-
-function refuse(message: string): never {
-  throw new DiskwrightError("INVALID_FILESYSTEM", message);
 }

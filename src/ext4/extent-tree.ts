@@ -1,9 +1,10 @@
 import { ownedChecksum } from "./checksum.ts";
+import type { FileMap, Run, Segment } from "./mapping.ts";
 import type { SpaceMap } from "./space.ts";
 import { EXTENT_MAGIC, LONGEST_EXTENT } from "./structures.ts";
 
 // Extent trees (ifork.rst, "Extent Tree"). The root lies in the inode and holds up to four entries; every
-// other node fills a block and ends with a checksum.
+// other node fills a block and, with metadata_csum, ends with a checksum.
 
 const HEADER_SIZE = 12;
 const ENTRY_SIZE = 12;
@@ -14,12 +15,6 @@ export const ROOT_ENTRIES = 4;
 /** Entries that a node in a block of this size can hold. */
 export function nodeEntries(blockSize: number): number {
   return Math.floor((blockSize - HEADER_SIZE - 4) / ENTRY_SIZE);
-}
-
-/** A part of a file that has blocks: from which block of the file, and how many. */
-export interface Segment {
-  readonly logical: number;
-  readonly count: number;
 }
 
 /** Called with each run: its first block in the file, its first block on disk, and how many blocks. */
@@ -58,35 +53,22 @@ export function treeBlocks(extents: number, blockSize: number): number {
   return blocks;
 }
 
-interface NodeEntry {
-  readonly logical: number;
-  readonly physical: number;
-  /** Blocks of a leaf's extent; 0 in an inner node. */
-  readonly count: number;
-}
-
-/** A tree ready to be written: the 60 bytes for the inode, and the other nodes by their block. */
-export interface ExtentTree {
-  readonly root: Uint8Array;
-  readonly nodes: readonly { readonly block: number; readonly bytes: Uint8Array }[];
-}
-
 /**
  * Encodes a tree as shallow as it can be. Leaves come first, then each level above them, in the blocks that
  * `nextBlock` hands out in ascending order. Without a seed the nodes carry no checksum.
  */
 export function encodeTree(
-  extents: readonly NodeEntry[],
+  extents: readonly Run[],
   blockSize: number,
   ownSeed: number | undefined,
   nextBlock: () => number,
-): ExtentTree {
+): FileMap {
   const perNode = nodeEntries(blockSize);
   const nodes: { block: number; bytes: Uint8Array }[] = [];
   let entries = extents;
   let depth = 0;
   while (entries.length > ROOT_ENTRIES) {
-    const above: NodeEntry[] = [];
+    const above: Run[] = [];
     for (let at = 0; at < entries.length; at += perNode) {
       const bytes = new Uint8Array(blockSize);
       const part = entries.slice(at, at + perNode);
@@ -97,6 +79,7 @@ export function encodeTree(
       }
       const block = nextBlock();
       nodes.push({ block, bytes });
+      // An entry of an inner node says only where the node below starts.
       above.push({ logical: part[0]!.logical, physical: block, count: 0 });
     }
     entries = above;
@@ -107,7 +90,7 @@ export function encodeTree(
   return { root, nodes };
 }
 
-function encodeNode(bytes: Uint8Array, entries: readonly NodeEntry[], maximum: number, depth: number): void {
+function encodeNode(bytes: Uint8Array, entries: readonly Run[], maximum: number, depth: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   encodeHeader(view, 0, entries.length, maximum, depth);
   entries.forEach(({ logical, physical, count }, index) => {

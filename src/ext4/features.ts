@@ -1,4 +1,4 @@
-import { DiskwrightError } from "../errors.ts";
+import { refuse } from "./refuse.ts";
 
 // Feature bits of the superblock. A kernel mounts a filesystem with unknown `compatible` bits, mounts one
 // with unknown `readOnlyCompatible` bits for reading only, and refuses unknown `incompatible` bits.
@@ -224,10 +224,6 @@ function featureNamed(name: string): FeatureName {
   return refuse(
     `there is no feature "${name}": use ${all.filter((one) => NOT_WRITTEN[one] === undefined).join(", ")}`,
   );
-}
-
-function refuse(message: string): never {
-  throw new DiskwrightError("INVALID_FILESYSTEM", message);
 }
 
 /** The names of the features whose bits are set; bits without a name read as `0x…`. */

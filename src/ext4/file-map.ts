@@ -1,18 +1,12 @@
 import { encodeBlockMap, mapBlocks } from "./block-map.ts";
 import { inodeSeed } from "./checksum.ts";
 import type { Design } from "./design.ts";
-import { encodeTree, layExtents, type Segment, treeBlocks } from "./extent-tree.ts";
+import { encodeTree, layExtents, treeBlocks } from "./extent-tree.ts";
+import type { FileMap, Run, Segment } from "./mapping.ts";
 import type { SpaceMap } from "./space.ts";
 
 // How the blocks of an inode are found: by an extent tree or, without the feature `extent`, by a block map.
 // Both have a root of 60 bytes in the inode, and further blocks that lie behind those of the file.
-
-/** A run of an inode's blocks: the first in the file, the first on disk, how many. */
-export interface Run {
-  readonly logical: number;
-  readonly physical: number;
-  readonly count: number;
-}
 
 /** Where the blocks of an inode lie. */
 export interface FileLayout {
@@ -22,10 +16,9 @@ export interface FileLayout {
   readonly mapStart: number;
 }
 
-/** A map ready to be written: the 60 bytes for the inode, and the other nodes by their block. */
-export interface FileMap {
-  readonly root: Uint8Array;
-  readonly nodes: readonly { readonly block: number; readonly bytes: Uint8Array }[];
+/** Blocks of a file, without those that map them. */
+export function blocksOfFile(layout: FileLayout | undefined): number {
+  return layout?.runs.reduce((sum, { count }) => sum + count, 0) ?? 0;
 }
 
 /** Lays the parts of a file from block `first` on, around what is taken. */

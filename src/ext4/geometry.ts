@@ -61,7 +61,7 @@ export const LOG_GROUPS_PER_FLEX = 4;
 const WORTHWHILE_TAIL = 50;
 
 /** Bits in a block: the most blocks or inodes that one bitmap block can describe. */
-export function bitsPerBlock(blockSize: number): number {
+function bitsPerBlock(blockSize: number): number {
   return 8 * blockSize;
 }
 

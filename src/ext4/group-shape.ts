@@ -111,14 +111,19 @@ export function growthLimit(cut: GroupShape): number {
   return descriptors * cut.blocksPerGroup * blockSize;
 }
 
+/** Which groups hold copies of the superblock. */
+export interface SuperblockCopies {
+  /** sparse_super: few groups do. */
+  readonly isSparse: boolean;
+  /** sparse_super2: only these two do, where they are not 0. */
+  readonly backupGroups: readonly number[] | undefined;
+}
+
 /** Whether a group holds a copy of the superblock (super.rst: all, sparse_super, sparse_super2). */
-function hasSuperblock(
-  { design, backupGroups }: Pick<GroupShape, "design" | "backupGroups">,
-  group: number,
-): boolean {
+export function holdsSuperblock({ isSparse, backupGroups }: SuperblockCopies, group: number): boolean {
   if (group === 0) return true;
-  if (design.features.has("sparse_super2")) return backupGroups.includes(group);
-  if (group === 1 || !design.features.has("sparse_super")) return true;
+  if (backupGroups !== undefined) return backupGroups.includes(group);
+  if (group === 1 || !isSparse) return true;
   return [3, 5, 7].some((base) => isPowerOf(base, group));
 }
 
@@ -126,6 +131,14 @@ function isPowerOf(base: number, value: number): boolean {
   let power = base;
   while (power < value) power *= base;
   return power === value;
+}
+
+function hasSuperblock({ design, backupGroups }: GroupShape, group: number): boolean {
+  const copies = {
+    isSparse: design.features.has("sparse_super"),
+    backupGroups: design.features.has("sparse_super2") ? backupGroups : undefined,
+  };
+  return holdsSuperblock(copies, group);
 }
 
 /** What a group starts with. */

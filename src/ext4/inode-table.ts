@@ -164,24 +164,29 @@ function directoryLinks({ tree, inventory }: Ext4Plan, row: number): number {
   return 2 + made + subdirectories(tree, row);
 }
 
-/** What each user, group or project uses: all that is in the tree, and lost+found. */
-export function quotaUsage(plan: Ext4Plan, kind: QuotaKind): ReadonlyMap<number, QuotaUsage> {
+/** What each user, group and project uses: all that is in the tree, and lost+found. */
+export function quotaUsage(plan: Ext4Plan): Readonly<Record<QuotaKind, ReadonlyMap<number, QuotaUsage>>> {
   const { tree, inventory, design } = plan;
-  const usage = new Map<number, { bytes: number; inodes: number }>();
-  const add = (id: number, sectors: number): void => {
-    const own = usage.get(id) ?? { bytes: 0, inodes: 0 };
-    usage.set(id, own);
-    own.bytes += sectors * 512;
-    own.inodes++;
+  const usage = { user: new Map(), group: new Map(), project: new Map() } satisfies Record<
+    QuotaKind,
+    Map<number, QuotaUsage>
+  >;
+  const add = (of: Map<number, QuotaUsage>, id: number, sectors: number): void => {
+    const { bytes, inodes } = of.get(id) ?? { bytes: 0, inodes: 0 };
+    of.set(id, { bytes: bytes + sectors * 512, inodes: inodes + 1 });
+  };
+  const addInode = ({ uid, gid, sectors }: InodeValues): void => {
+    add(usage.user, uid, sectors);
+    add(usage.group, gid, sectors);
+    add(usage.project, 0, sectors);
   };
   const scratch = new Uint8Array(design.inodeSize);
   const view = new DataView(scratch.buffer);
   for (let row = 0; row < tree.length; row++) {
     if (tree.isFurtherLink(row)) continue;
     scratch.fill(0);
-    const { uid, gid, sectors } = writeRow(plan, inventory.inodeOf[row]!, row, scratch, view, 0);
-    add(kind === "user" ? uid : kind === "group" ? gid : 0, sectors);
+    addInode(writeRow(plan, inventory.inodeOf[row]!, row, scratch, view, 0));
   }
-  if (inventory.lostAndFoundRow === undefined) add(0, systemInode(plan, FIRST_INODE)!.values.sectors);
+  if (inventory.lostAndFoundRow === undefined) addInode(systemInode(plan, FIRST_INODE)!.values);
   return usage;
 }

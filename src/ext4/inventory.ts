@@ -4,7 +4,7 @@ import type { Tree } from "../tree/index.ts";
 import { mostMappedBlocks } from "./block-map.ts";
 import type { Design } from "./design.ts";
 import { type DirectoryIndex, layDirectory } from "./directory/directory.ts";
-import type { Segment } from "./extent-tree.ts";
+import type { Segment } from "./mapping.ts";
 import { type QuotaFile, quotaFiles } from "./special/quota.ts";
 import { FIRST_INODE, MAXIMUM_LINKS, ROOT_INODE } from "./structures.ts";
 import { timeWarning } from "./time.ts";
@@ -16,7 +16,7 @@ const LOST_AND_FOUND_BYTES = 16384;
 export const LOST_AND_FOUND: Uint8Array = utf8("lost+found");
 
 /** A symlink's target up to this long lies in the inode. */
-export const FAST_SYMLINK = 59;
+const FAST_SYMLINK = 59;
 
 /** Logical blocks of a file are numbered with 32 bits. */
 const MOST_FILE_BLOCKS = 2 ** 32 - 1;

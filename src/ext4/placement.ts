@@ -1,7 +1,8 @@
-import { layExtents, type Segment } from "./extent-tree.ts";
+import { layExtents } from "./extent-tree.ts";
 import { blocksOfMap, type FileLayout, layFile, skipFree } from "./file-map.ts";
 import type { Geometry } from "./geometry.ts";
 import { type Inventory, segmentsOf } from "./inventory.ts";
+import type { Segment } from "./mapping.ts";
 import { orphanFileBlocks } from "./special/orphan-file.ts";
 
 /** Where the content lies: every free block from the first on is used, up to `end`. */

@@ -1,16 +1,17 @@
 import { formatSize, identity } from "../bytes/index.ts";
-import { DiskwrightError } from "../errors.ts";
 import type { Tree } from "../tree/index.ts";
 import { type BlockSize, type Design, type DirectoryHash, designOf } from "./design.ts";
 import type { Ext4Type, FeatureSet } from "./features.ts";
+import { blocksOfFile } from "./file-map.ts";
 import { type FitWishes, fitInto, fitSmallest, MOST_INODES } from "./fit.ts";
 import type { Geometry } from "./geometry.ts";
 import { growthLimit, mostReservedAtOnce } from "./group-shape.ts";
 import { type Inventory, NO_ROW, takeInventory } from "./inventory.ts";
 import type { Placement } from "./placement.ts";
+import { refuse } from "./refuse.ts";
 import { type PlanRegion, planRegions } from "./regions.ts";
 import { checkSize, type Settings, type SettingsOptions, settingsOf } from "./settings.ts";
-import { journalLength, journalRanges, LARGEST_JOURNAL, SMALLEST_JOURNAL } from "./special/journal.ts";
+import { journalRanges, LARGEST_JOURNAL, SMALLEST_JOURNAL } from "./special/journal.ts";
 import { resizeInodeSize } from "./special/resize-inode.ts";
 import { type Ext4Usage, usageOf } from "./usage.ts";
 
@@ -216,16 +217,12 @@ function checkSizeOf(cut: Geometry, { growTo }: Ext4Options): void {
 }
 
 function growthWarnings({ reservedDescriptorBlocks, journal, design }: Geometry): string[] {
-  const most = mostReservedAtOnce(journalLength(journal));
+  const most = mostReservedAtOnce(blocksOfFile(journal));
   if (reservedDescriptorBlocks <= most) return [];
   const needed = 8 * (reservedDescriptorBlocks + 1) * design.blockSize;
   return [
     `the journal is too small for a kernel to grow the filesystem while it is mounted: use one of ${formatSize(needed)}, or reserve less room to grow`,
   ];
-}
-
-function refuse(message: string): never {
-  throw new DiskwrightError("INVALID_FILESYSTEM", message);
 }
 
 /** The group that an inode belongs to. */

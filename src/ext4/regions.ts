@@ -1,7 +1,7 @@
-import type { Segment } from "./extent-tree.ts";
 import { type FileLayout, layFile } from "./file-map.ts";
 import { fileRuns } from "./geometry.ts";
 import { groupStart, headerOf } from "./group-shape.ts";
+import type { Segment } from "./mapping.ts";
 import { contentSegments } from "./placement.ts";
 import type { Ext4Plan } from "./plan.ts";
 

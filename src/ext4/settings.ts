@@ -1,5 +1,5 @@
 import { formatSize, printable, utf8 } from "../bytes/index.ts";
-import { DiskwrightError } from "../errors.ts";
+import { refuse } from "./refuse.ts";
 
 /** What a kernel does when it finds the filesystem damaged (tune2fs -e). */
 export type ErrorBehaviour = "continue" | "remount-ro" | "panic";
@@ -129,10 +129,6 @@ function number(what: string, value: number, least: number, most: number): numbe
     refuse(`${what}: ${value} is not within ${least} … ${most}`);
   }
   return value;
-}
-
-function refuse(message: string): never {
-  throw new DiskwrightError("INVALID_FILESYSTEM", message);
 }
 
 /** Refuses a size that cannot be: a negative one, a fraction, one beyond `most` bytes. */

@@ -319,6 +319,49 @@ const multiMountFields = {
 export type MultiMount = RecordValue<typeof multiMountFields>;
 export const multiMount: RecordType<MultiMount> = record(multiMountFields);
 
+const quotaHeaderFields = {
+  magic: u32, // 0x00
+  version: u32, // 0x04
+  blockGrace: u32, // 0x08: seconds
+  inodeGrace: u32, // 0x0c: seconds
+  flags: u32, // 0x10
+  blocks: u32, // 0x14: of this file
+  freeBlock: u32, // 0x18: the first of those not in use
+  freeEntry: u32, // 0x1c: the first block of entries with room
+};
+
+/** The header of a quota file, 32 bytes. */
+export type QuotaHeader = RecordValue<typeof quotaHeaderFields>;
+export const quotaHeader: RecordType<QuotaHeader> = record(quotaHeaderFields);
+
+const quotaEntriesHeaderFields = {
+  nextFree: u32, // 0x00
+  previousFree: u32, // 0x04
+  entries: u16, // 0x08
+  reservedTail: reserved(6), // 0x0a
+};
+
+/** What a block of entries starts with, 16 bytes. */
+export type QuotaEntriesHeader = RecordValue<typeof quotaEntriesHeaderFields>;
+export const quotaEntriesHeader: RecordType<QuotaEntriesHeader> = record(quotaEntriesHeaderFields);
+
+const quotaEntryFields = {
+  id: u32, // 0x00
+  reservedGap: reserved(4), // 0x04
+  inodeHardLimit: u64, // 0x08
+  inodeSoftLimit: u64, // 0x10
+  inodes: u64, // 0x18
+  blockHardLimit: u64, // 0x20
+  blockSoftLimit: u64, // 0x28
+  bytes: u64, // 0x30
+  blockGraceEnd: u64, // 0x38
+  inodeGraceEnd: u64, // 0x40
+};
+
+/** What one user, group or project uses, 72 bytes. */
+export type QuotaEntry = RecordValue<typeof quotaEntryFields>;
+export const quotaEntry: RecordType<QuotaEntry> = record(quotaEntryFields);
+
 const journalSuperblockFields = {
   magic: u32be, // 0x00
   blockType: u32be, // 0x04: 4, a superblock of version 2

@@ -1,11 +1,11 @@
 import { NIL_GUID } from "../bytes/index.ts";
 import { superblockChecksum } from "./checksum.ts";
 import { HASH_VERSION } from "./directory/hash.ts";
+import { blocksOfFile } from "./file-map.ts";
 import { LOG_GROUPS_PER_FLEX } from "./geometry.ts";
 import { headerLength, headerOf } from "./group-shape.ts";
 import type { Ext4Plan } from "./plan.ts";
 import { journalMap } from "./special/inodes.ts";
-import { journalLength } from "./special/journal.ts";
 import { UPDATE_INTERVAL } from "./special/multi-mount.ts";
 import type { QuotaKind } from "./special/quota.ts";
 import {
@@ -141,7 +141,7 @@ function journalBackup(plan: Ext4Plan): number[] {
   const { root } = journalMap(plan);
   const view = new DataView(root.buffer, root.byteOffset, root.byteLength);
   for (let word = 0; word < root.length / 4; word++) words[word] = view.getUint32(4 * word, true);
-  const size = journalLength(journal) * plan.design.blockSize;
+  const size = blocksOfFile(journal) * plan.design.blockSize;
   words[15] = Math.floor(size / 2 ** 32);
   words[16] = size % 2 ** 32;
   return words;
@@ -149,7 +149,7 @@ function journalBackup(plan: Ext4Plan): number[] {
 
 /** Blocks of metadata that does not depend on content, which the kernel subtracts in `statfs`. */
 function overhead({ geometry: cut }: Ext4Plan): number {
-  let blocks = cut.firstDataBlock + cut.groups * (2 + cut.inodeTableBlocks) + journalLength(cut.journal);
+  let blocks = cut.firstDataBlock + cut.groups * (2 + cut.inodeTableBlocks) + blocksOfFile(cut.journal);
   for (let group = 0; group < cut.groups; group++) blocks += headerLength(headerOf(cut, group));
   return blocks % 2 ** 32;
 }

@@ -1,9 +1,9 @@
 import { fileMode } from "../tree/index.ts";
+import { blocksOfFile } from "./file-map.ts";
 import type { Geometry } from "./geometry.ts";
 import { headerOf } from "./group-shape.ts";
 import type { Inventory } from "./inventory.ts";
 import type { Placement } from "./placement.ts";
-import { journalLength } from "./special/journal.ts";
 
 /** What takes the room in a filesystem, in bytes. Together they are the size of the filesystem. */
 export interface Ext4Usage {
@@ -55,7 +55,7 @@ export function usageOf(
   }
   let attributes = xattrs?.blocks ?? 0;
   for (const { value } of xattrs?.values ?? []) attributes += Math.ceil(value.length / blockSize);
-  const orphanBlocks = placement.orphanFile?.runs.reduce((sum, { count }) => sum + count, 0) ?? 0;
+  const orphanBlocks = blocksOfFile(placement.orphanFile);
   let quotaBlocks = 0;
   for (const { size } of inventory.quotaFiles) quotaBlocks += Math.ceil(size / blockSize);
   return {
@@ -63,7 +63,7 @@ export function usageOf(
     reservedForGrowth: growth * blockSize,
     bitmaps: 2 * cut.groups * blockSize,
     inodeTables: cut.groups * cut.inodeTableBlocks * blockSize,
-    journal: (journalLength(cut.journal) + (cut.journal?.mapBlocks ?? 0)) * blockSize,
+    journal: (blocksOfFile(cut.journal) + (cut.journal?.mapBlocks ?? 0)) * blockSize,
     orphanFile: orphanBlocks * blockSize,
     quotaFiles: quotaBlocks * blockSize,
     multiMountProtection: placement.multiMount === undefined ? 0 : blockSize,

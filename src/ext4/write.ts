@@ -1,12 +1,13 @@
 import { bytesExtent, type Extent, merged } from "../extents/index.ts";
 import { fillBlockBitmap, fillInodeBitmap } from "./bitmap.ts";
-import { contentExtents } from "./content.ts";
+import { blockExtent, contentExtents } from "./content.ts";
+import { blocksOfFile } from "./file-map.ts";
 import { groupStart, headerOf } from "./group-shape.ts";
 import { encodeGroups, type GroupTable } from "./groups.ts";
 import { inodeTableExtents } from "./inode-table.ts";
 import type { Ext4Plan } from "./plan.ts";
 import { journalMap } from "./special/inodes.ts";
-import { encodeJournalSuperblock, journalLength } from "./special/journal.ts";
+import { encodeJournalSuperblock } from "./special/journal.ts";
 import { encodeReservedBlocks } from "./special/resize-inode.ts";
 import { SUPERBLOCK_OFFSET } from "./structures.ts";
 import { encodeSuperblock } from "./superblock.ts";
@@ -56,10 +57,6 @@ function* metadataExtents(plan: Ext4Plan): Generator<Extent> {
   for (const piece of pieces) yield* piece.extents();
 }
 
-function blockExtent(plan: Ext4Plan, block: number, bytes: Uint8Array): Extent {
-  return bytesExtent(block * plan.design.blockSize, bytes);
-}
-
 /** What a group starts with. Only the first group's copy of the reserved blocks holds anything: pointers. */
 function* headerExtents(plan: Ext4Plan, groups: GroupTable, group: number): Generator<Extent> {
   const cut = plan.geometry;
@@ -88,7 +85,7 @@ function journalPieces(plan: Ext4Plan): Piece[] {
     extents: () => [blockExtent(plan, block, bytes)],
   });
   return [
-    piece(journal.runs[0]!.physical, encodeJournalSuperblock(plan.design, journalLength(journal))),
+    piece(journal.runs[0]!.physical, encodeJournalSuperblock(plan.design, blocksOfFile(journal))),
     ...journalMap(plan).nodes.map(({ block, bytes }) => piece(block, bytes)),
   ];
 }

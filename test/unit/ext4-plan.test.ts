@@ -4,9 +4,10 @@ import { crc16Register, GIB, MIB, TIB, utf8 } from "../../src/bytes/index.ts";
 import { encodeBlockMap, mapBlocks, mostMappedBlocks } from "../../src/ext4/block-map.ts";
 import { designOf } from "../../src/ext4/design.ts";
 import { chooseFeatures } from "../../src/ext4/features.ts";
+import { blocksOfFile } from "../../src/ext4/file-map.ts";
 import { growthLimit, headerOf } from "../../src/ext4/group-shape.ts";
 import { type Ext4Options, type Ext4Plan, planExt4, writeExt4 } from "../../src/ext4/index.ts";
-import { encodeJournalSuperblock, journalLength, journalRanges } from "../../src/ext4/special/journal.ts";
+import { encodeJournalSuperblock, journalRanges } from "../../src/ext4/special/journal.ts";
 import { encodeReservedBlocks, encodeResizePointers } from "../../src/ext4/special/resize-inode.ts";
 import { journalSuperblock } from "../../src/ext4/structures.ts";
 import { type Entry, type Tree, treeOf } from "../../src/tree/index.ts";
@@ -130,7 +131,7 @@ describe("the journal", () => {
       uuid,
       fastCommitBlocks: 16,
     });
-    expect(journalLength(plan({ size: 16 * MIB, journalSize: 8 * MIB }).geometry.journal)).toBe(2048);
+    expect(blocksOfFile(plan({ size: 16 * MIB, journalSize: 8 * MIB }).geometry.journal)).toBe(2048);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DiskwrightError } from "../../src/errors.ts";
+import { xattrBlockChecksum } from "../../src/ext4/checksum.ts";
 import { XATTR_MAGIC, xattrEntry, xattrHeader } from "../../src/ext4/structures.ts";
 import { aclFromDisk, aclProblem, aclToDisk } from "../../src/ext4/xattr/acl.ts";
 import {
@@ -14,7 +15,6 @@ import {
   type RawXattr,
   type StoredXattr,
   storedXattr,
-  xattrBlockChecksum,
   xattrSize,
   xattrValue,
 } from "../../src/ext4/xattr/encode.ts";

@@ -1,4 +1,5 @@
 import { groupDescriptorChecksum, groupDescriptorChecksum16 } from "../checksum.ts";
+import { holdsSuperblock } from "../group-shape.ts";
 import { SUPERBLOCK_OFFSET } from "../structures.ts";
 import { type Frame, GROUP_FEATURES } from "./frame.ts";
 import { corrupt } from "./problems.ts";
@@ -79,14 +80,11 @@ function descriptorBlock(frame: Frame, number: number): number {
   return start + gap + (hasSuperblock(frame, group) ? 1 : 0);
 }
 
-/** Whether a group starts with a copy of the superblock (super.rst, "sparse_super"). */
+/** Whether a group starts with a copy of the superblock. */
 function hasSuperblock(frame: Frame, group: number): boolean {
-  if (group === 0) return true;
-  if (frame.has(GROUP_FEATURES.sparse2)) return frame.superblock.backupGroups.includes(group);
-  if (group === 1 || !frame.has(GROUP_FEATURES.sparse)) return true;
-  return [3, 5, 7].some((base) => {
-    let power = base;
-    while (power < group) power *= base;
-    return power === group;
-  });
+  const copies = {
+    isSparse: frame.has(GROUP_FEATURES.sparse),
+    backupGroups: frame.has(GROUP_FEATURES.sparse2) ? frame.superblock.backupGroups : undefined,
+  };
+  return holdsSuperblock(copies, group);
 }

@@ -1,5 +1,6 @@
 import { DiskwrightError } from "../../errors.ts";
-import { decodeBlockXattrs, decodeInodeXattrs, type RawXattr, xattrBlockChecksum } from "../xattr/encode.ts";
+import { xattrBlockChecksum } from "../checksum.ts";
+import { decodeBlockXattrs, decodeInodeXattrs, type RawXattr } from "../xattr/encode.ts";
 import type { Frame } from "./frame.ts";
 import type { StoredInode } from "./inode.ts";
 import { corrupt } from "./problems.ts";

@@ -1,6 +1,7 @@
 import { fileMode } from "../../tree/index.ts";
-import { encodeMap, type FileLayout, type FileMap, layFile } from "../file-map.ts";
+import { blocksOfFile, encodeMap, type FileLayout, layFile } from "../file-map.ts";
 import type { InodeValues } from "../inode.ts";
+import type { FileMap } from "../mapping.ts";
 import type { Ext4Plan } from "../plan.ts";
 import { FIRST_INODE, INODE_FLAG, JOURNAL_INODE, RESIZE_INODE } from "../structures.ts";
 import { DOUBLE_INDIRECT, resizeInodeBlocks, resizeInodeSize } from "./resize-inode.ts";
@@ -70,7 +71,7 @@ export function valueLayout({ design, geometry, placement, inventory }: Ext4Plan
 
 function fileInode(plan: Ext4Plan, layout: FileLayout, { root }: FileMap, mode: number): SystemInode {
   const { blockSize, hasExtents } = plan.design;
-  const blocks = layout.runs.reduce((sum, { count }) => sum + count, 0);
+  const blocks = blocksOfFile(layout);
   const values = {
     mode,
     uid: 0,

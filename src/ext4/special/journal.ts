@@ -77,11 +77,6 @@ export function layJournal(design: Design, space: SpaceMap, firstBlock: number, 
   return layFile(design, space, space.firstFree(firstBlock), segments);
 }
 
-/** Blocks of the journal itself, without those that map it. */
-export function journalLength(journal: FileLayout | undefined): number {
-  return journal?.runs.reduce((sum, { count }) => sum + count, 0) ?? 0;
-}
-
 /** The superblock of an empty journal: 1024 bytes. */
 export function encodeJournalSuperblock(design: Design, blocks: number): Uint8Array {
   return journalSuperblock.toBytes({

@@ -1,11 +1,10 @@
-import { type RecordType, type RecordValue, record, u16, u32, u64 } from "../../bytes/index.ts";
 import type { Tree } from "../../tree/index.ts";
 import type { FeatureSet } from "../features.ts";
-import { FIRST_INODE } from "../structures.ts";
+import { FIRST_INODE, quotaEntriesHeader, quotaEntry, quotaHeader } from "../structures.ts";
 
-// Quota files (vfsv1, Documentation/admin-guide/quota.rst; the same format as that of quota tools, "vfsv1"):
-// how much each user, group and project uses. A file is a tree of blocks of 1 KiB: a header, nodes that take
-// one byte of the identifier each, and blocks of entries. No limits are set.
+// Quota files (vfsv1, Documentation/admin-guide/quota.rst): how much each user, group and project uses. A file
+// is a tree of blocks of 1 KiB: a header, nodes that take one byte of the identifier each, and blocks of
+// entries. No limits are set.
 
 const BLOCK = 1024;
 const LEVELS = 4;
@@ -15,50 +14,6 @@ const ROOT = 1;
 const GRACE = 604_800;
 const USER_INODE = 3;
 const GROUP_INODE = 4;
-
-const headerFields = {
-  magic: u32, // 0x00
-  version: u32, // 0x04
-  blockGrace: u32, // 0x08: seconds
-  inodeGrace: u32, // 0x0c: seconds
-  flags: u32, // 0x10
-  blocks: u32, // 0x14: of this file
-  freeBlock: u32, // 0x18: the first of those not in use
-  freeEntry: u32, // 0x1c: the first block of entries with room
-};
-
-/** The header of a quota file, 32 bytes. */
-export type QuotaHeader = RecordValue<typeof headerFields>;
-export const quotaHeader: RecordType<QuotaHeader> = record(headerFields);
-
-const entriesHeaderFields = {
-  nextFree: u32, // 0x00
-  previousFree: u32, // 0x04
-  entries: u16, // 0x08
-  padding: u16, // 0x0a
-  padding2: u32, // 0x0c
-};
-
-/** What a block of entries starts with, 16 bytes. */
-export type QuotaEntriesHeader = RecordValue<typeof entriesHeaderFields>;
-export const quotaEntriesHeader: RecordType<QuotaEntriesHeader> = record(entriesHeaderFields);
-
-const entryFields = {
-  id: u32, // 0x00
-  padding: u32, // 0x04
-  inodeHardLimit: u64, // 0x08
-  inodeSoftLimit: u64, // 0x10
-  inodes: u64, // 0x18
-  blockHardLimit: u64, // 0x20
-  blockSoftLimit: u64, // 0x28
-  bytes: u64, // 0x30
-  blockGraceEnd: u64, // 0x38
-  inodeGraceEnd: u64, // 0x40
-};
-
-/** What one user, group or project uses, 72 bytes. */
-export type QuotaEntry = RecordValue<typeof entryFields>;
-export const quotaEntry: RecordType<QuotaEntry> = record(entryFields);
 
 const ENTRIES_PER_BLOCK = Math.floor((BLOCK - quotaEntriesHeader.span) / quotaEntry.span);
 
@@ -143,13 +98,12 @@ export function encodeQuotaFile(file: QuotaFile, usageOf: (id: number) => QuotaU
   blocks.entryBlocks.forEach((block, index) => {
     const own = ids.subarray(index * ENTRIES_PER_BLOCK, (index + 1) * ENTRIES_PER_BLOCK);
     const at = block * BLOCK;
-    const header = { nextFree: 0, previousFree: 0, entries: own.length, padding: 0, padding2: 0 };
+    const header = { nextFree: 0, previousFree: 0, entries: own.length };
     quotaEntriesHeader.encode(header, bytes, at, "quota entries");
     own.forEach((id, entry) => {
       const usage = usageOf(id);
       const values = {
         id,
-        padding: 0,
         inodeHardLimit: 0n,
         inodeSoftLimit: 0n,
         inodes: BigInt(usage.inodes),

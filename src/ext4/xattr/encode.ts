@@ -1,5 +1,6 @@
 import { compareBytes, crc32cRegister, roundUp } from "../../bytes/index.ts";
 import { DiskwrightError } from "../../errors.ts";
+import { xattrBlockChecksum } from "../checksum.ts";
 import { XATTR_MAGIC } from "../structures.ts";
 import { aclFromDisk, aclToDisk } from "./acl.ts";
 import { ACCESS_ACL, DEFAULT_ACL, fullXattrName, isAcl, type XattrName } from "./name.ts";
@@ -102,23 +103,6 @@ export function encodeXattrBlock(
 }
 
 const CHECKSUM_OFFSET = 0x10;
-const NO_CHECKSUM = new Uint8Array(4);
-const numberBytes = new Uint8Array(8);
-const numberView = new DataView(numberBytes.buffer);
-
-/**
- * The checksum of a block of attributes. It covers the number of the block, which checksums.rst leaves out,
- * and the whole block with the checksum's own field taken for zero.
- */
-export function xattrBlockChecksum(checksumSeed: number, blockNumber: number, block: Uint8Array): number {
-  numberView.setUint32(0, blockNumber % 2 ** 32, true);
-  numberView.setUint32(4, Math.floor(blockNumber / 2 ** 32), true);
-  let register = crc32cRegister(checksumSeed, numberBytes);
-  register = crc32cRegister(register, block.subarray(0, CHECKSUM_OFFSET));
-  register = crc32cRegister(register, NO_CHECKSUM);
-  return crc32cRegister(register, block.subarray(CHECKSUM_OFFSET + NO_CHECKSUM.length));
-}
-
 /** Puts the checksum into a finished block of attributes. */
 export function signXattrBlock(block: Uint8Array, checksumSeed: number, blockNumber: number): void {
   viewOf(block).setUint32(CHECKSUM_OFFSET, xattrBlockChecksum(checksumSeed, blockNumber, block), true);

@@ -2,6 +2,7 @@ import { compareBytes, printable } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { DataRange, Device } from "./entry.ts";
 import { DIRECTORY } from "./mode.ts";
+import { enlarged } from "./name-table.ts";
 import { type ContentOrigin, Tree, type TreeColumns, type TreeExtras } from "./tree.ts";
 import { type Xattrs, XattrTable } from "./xattrs.ts";
 
@@ -15,14 +16,14 @@ export interface RowAttributes {
   readonly mtimeSeconds: number;
   readonly mtimeNanoseconds: number;
   /** Bytes of a file. */
-  readonly size?: number;
+  readonly size?: number | undefined;
   /** Origin and key of a file's content. */
-  readonly origin?: number;
-  readonly key?: number;
-  readonly target?: Uint8Array;
-  readonly device?: Device;
-  readonly data?: readonly DataRange[];
-  readonly xattrs?: Xattrs;
+  readonly origin?: number | undefined;
+  readonly key?: number | undefined;
+  readonly target?: Uint8Array | undefined;
+  readonly device?: Device | undefined;
+  readonly data?: readonly DataRange[] | undefined;
+  readonly xattrs?: Xattrs | undefined;
 }
 
 type Growable<Columns> = { -readonly [Name in keyof Columns]: Columns[Name] };
@@ -41,6 +42,7 @@ export class TreeBuilder {
   readonly #data = new Map<number, readonly DataRange[]>();
   readonly #xattrs = new XattrTable();
   readonly #linkCounts = new Map<number, number>();
+  readonly #implied = new Set<number>();
   #capacity = 1024;
   #nameBytes = 0;
 
@@ -120,6 +122,11 @@ export class TreeBuilder {
     this.#data.set(row, data);
   }
 
+  /** Says that the directory in a row is only known from the paths of others. */
+  imply(row: number): void {
+    this.#implied.add(row);
+  }
+
   /** The finished tree. The builder must not be used afterwards. */
   finish(origins: readonly ContentOrigin[]): Tree {
     const columns = this.#columns;
@@ -129,6 +136,7 @@ export class TreeBuilder {
       data: this.#data,
       xattrs: this.#xattrs,
       linkCounts: this.#linkCounts,
+      implied: this.#implied,
     };
     return new Tree(columns, extras, origins);
   }
@@ -164,7 +172,7 @@ export class TreeBuilder {
     this.#capacity *= 2;
     const columns = this.#columns as unknown as Record<string, number | Uint8Array>;
     for (const [name, column] of Object.entries(columns)) {
-      if (typeof column !== "number" && name !== "names") columns[name] = enlarged(column);
+      if (typeof column !== "number" && name !== "names") columns[name] = enlarged(column as Uint8Array);
     }
   }
 
@@ -177,13 +185,6 @@ export class TreeBuilder {
     }
     return path === "" ? "/" : path;
   }
-}
-
-function enlarged<Column extends Uint8Array>(column: Column): Column {
-  const Type = column.constructor as new (length: number) => Column;
-  const larger = new Type(2 * column.length);
-  larger.set(column);
-  return larger;
 }
 
 /** A directory's attributes when nothing is known of it: 0755, root:root, 1970. */
@@ -207,7 +208,8 @@ function checkName(name: Uint8Array, parentPath: () => string): void {
   });
 }
 
-function nameProblem(name: Uint8Array): string | undefined {
+/** What keeps a name from being one of a directory, or `undefined`. */
+export function nameProblem(name: Uint8Array): string | undefined {
   if (name.length === 0) return "a name cannot be empty";
   if (name.length > LONGEST_NAME)
     return `the name has ${name.length} bytes, a filesystem holds ${LONGEST_NAME}: shorten it`;

@@ -1,22 +1,12 @@
-import { byteKey, compareBytes, printable, utf8 } from "../bytes/index.ts";
-import { DiskwrightError, throwProblems } from "../errors.ts";
+import { DiskwrightError } from "../errors.ts";
 import { bytesContent, type Content } from "../extents/index.ts";
-import { PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from "./builder.ts";
+import type { RowAttributes } from "./builder.ts";
+import { TreeDraft } from "./draft.ts";
 import type { DataRange, Entry } from "./entry.ts";
 import { PERMISSION_MASK, typeBits } from "./mode.ts";
-import type { ContentOrigin, Tree } from "./tree.ts";
+import { climbs, pathBytes, shownPath } from "./path.ts";
+import type { Tree } from "./tree.ts";
 import { xattrProblems } from "./xattrs.ts";
-
-/** A directory, file or link while the entries are still coming in, in any order. */
-interface Node {
-  readonly name: Uint8Array;
-  /** `undefined` while the directory is only known from the paths of others. */
-  entry: Entry | undefined;
-  /** What lies in it, by the bytes of names; nearly all nodes are files, which have none. */
-  children: Map<string, Node> | undefined;
-  /** The row in the finished tree, once it has one. */
-  row: number | undefined;
-}
 
 /**
  * A tree of plain entries, in any order. Parents that are not given are made: 0755, root:root, 1970.
@@ -26,123 +16,42 @@ interface Node {
  *   nothing, to a directory, or to itself; a value out of range.
  */
 export function treeOf(entries: Iterable<Entry>): Tree {
-  const problems: string[] = [];
-  const root = node(new Uint8Array(0));
-  for (const entry of entries) insert(root, entry, problems);
-  checkParents(root, "", problems);
-  throwProblems("INVALID_TREE", "the tree cannot be stored", problems);
-
+  const draft = new TreeDraft();
   const contents: Content[] = [];
-  const origin: ContentOrigin = { content: (key) => contents[key]! };
-  const attributesOf = (entry: Entry): RowAttributes => attributes(entry, contents, problems);
-  const builder = new TreeBuilder(root.entry === undefined ? PLAIN_DIRECTORY : attributesOf(root.entry));
-  root.row = 0;
-  const pending = root.children === undefined ? [] : [root];
-  for (let parent = pending.pop(); parent !== undefined; parent = pending.pop()) {
-    const children = [...parent.children!.values()].sort((a, b) => compareBytes(a.name, b.name));
-    for (const child of children) {
-      const source = child.entry?.type === "hardlink" ? linkSource(root, child, problems) : child;
-      if (source === undefined) continue;
-      if (source.row !== undefined) {
-        builder.addLink(parent.row!, child.name, source.row);
-      } else {
-        // The first name in the order of the tree holds the file, whichever entry carried it.
-        source.row = builder.add(
-          parent.row!,
-          child.name,
-          source.entry === undefined ? PLAIN_DIRECTORY : attributesOf(source.entry),
-        );
-      }
-    }
-    for (const child of children.reverse()) if (child.children !== undefined) pending.push(child);
-  }
-  throwProblems("INVALID_TREE", "the tree cannot be stored", problems);
-  return builder.finish([origin]);
+  draft.addOrigin({ content: (key) => contents[key]! });
+  for (const entry of entries) insert(draft, entry, contents);
+  return draft.finish();
 }
 
-function node(name: Uint8Array): Node {
-  return { name, entry: undefined, children: undefined, row: undefined };
-}
-
-function insert(root: Node, entry: Entry, problems: string[]): void {
-  const names = splitPath(entry.path);
-  if (names === undefined) {
-    problems.push(`${shown(entry.path)}: ".." would leave the tree`);
+function insert(draft: TreeDraft, entry: Entry, contents: Content[]): void {
+  const path = encoded(entry.path);
+  if (climbs(path)) {
+    draft.problems.push(`${shownPath(path)}: ".." would leave the tree`);
     return;
   }
-  let at = root;
-  for (const name of names) {
-    const key = byteKey(name);
-    at.children ??= new Map();
-    let next = at.children.get(key);
-    if (next === undefined) at.children.set(key, (next = node(name)));
-    at = next;
-  }
-  if (at.entry !== undefined) problems.push(`${shown(entry.path)}: given twice`);
-  else if (at === root && entry.type !== "directory")
-    problems.push(`${shown(entry.path)}: the root must be a directory`);
-  else at.entry = entry;
-}
-
-const SLASH = 0x2f;
-const DOT = 0x2e;
-
-/** The names of a path from the root, or `undefined` when it holds `..`. */
-function splitPath(path: string | Uint8Array): Uint8Array[] | undefined {
-  const bytes = typeof path === "string" ? utf8(path) : path;
-  const names: Uint8Array[] = [];
-  for (let start = 0; start <= bytes.length; ) {
-    const slash = bytes.indexOf(SLASH, start);
-    const end = slash < 0 ? bytes.length : slash;
-    const name = bytes.subarray(start, end);
-    if (name.length === 2 && name[0] === DOT && name[1] === DOT) return undefined;
-    if (name.length > 1 || (name.length === 1 && name[0] !== DOT)) names.push(name);
-    start = end + 1;
-  }
-  return names;
-}
-
-function checkParents(root: Node, rootPath: string, problems: string[]): void {
-  const pending: [Node, string][] = [[root, rootPath]];
-  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const [at, path] = next;
-    if (at.children === undefined) continue;
-    if (at.entry !== undefined && at.entry.type !== "directory") {
-      problems.push(`${path}: is a ${at.entry.type}, but other entries lie below it`);
-    }
-    for (const child of at.children.values()) pending.push([child, `${path}/${printable(child.name)}`]);
+  const existing = draft.find(path);
+  if (existing !== undefined && !draft.isImplied(existing)) {
+    draft.problems.push(`${shownPath(path)}: given twice`);
+  } else if (existing !== undefined && existing !== 0 && entry.type !== "directory") {
+    draft.problems.push(`${shownPath(path)}: is a ${entry.type}, but other entries lie below it`);
+  } else if (entry.type === "hardlink") {
+    draft.putLink(path, pathBytes(entry.target ?? ""));
+  } else {
+    draft.put(path, attributes(entry, contents, draft.problems));
   }
 }
 
-/** The node that a hard link leads to, over other hard links if need be. */
-function linkSource(root: Node, link: Node, problems: string[]): Node | undefined {
-  const seen = new Set<Node>();
-  let at: Node | undefined = link;
-  while (at?.entry?.type === "hardlink") {
-    if (seen.has(at)) {
-      problems.push(`${shown(link.entry!.path)}: the hard links lead in a circle`);
-      return undefined;
-    }
-    seen.add(at);
-    at = lookUp(root, at.entry.target ?? "");
-  }
-  if (at === undefined) {
-    problems.push(
-      `${shown(link.entry!.path)}: hard link to ${shown(link.entry!.target ?? "")}, which does not exist`,
-    );
-  } else if (at.entry === undefined || at.entry.type === "directory") {
-    problems.push(
-      `${shown(link.entry!.path)}: hard link to the directory ${shown(link.entry!.target ?? "")}`,
-    );
-    return undefined;
-  }
-  return at;
-}
+const encoder = new TextEncoder();
 
-function lookUp(root: Node, path: string | Uint8Array): Node | undefined {
-  let at: Node | undefined = root;
-  for (const name of splitPath(path) ?? []) at = at?.children?.get(byteKey(name));
-  return at;
+/** Room for the path of one entry at a time: a buffer of its own for each would cost more than all else. */
+let room = new Uint8Array(4096);
+
+/** The bytes of a path, until the next call. */
+function encoded(path: string | Uint8Array): Uint8Array {
+  if (typeof path !== "string") return path;
+  // A character of UTF-16 takes at most three bytes of UTF-8.
+  if (3 * path.length > room.length) room = new Uint8Array(6 * path.length);
+  return room.subarray(0, encoder.encodeInto(path, room).written);
 }
 
 const LARGEST_ID = 2 ** 32 - 1;
@@ -153,44 +62,46 @@ function attributes(entry: Entry, contents: Content[], problems: string[]): RowA
   const mode = entry.mode ?? (type === "directory" ? 0o755 : type === "symlink" ? 0o777 : 0o644);
   const { uid = 0, gid = 0, mtime = 0n } = entry;
   for (const problem of rangeProblems(entry, mode, uid, gid))
-    problems.push(`${shown(entry.path)}: ${problem}`);
+    problems.push(`${shownPath(entry.path)}: ${problem}`);
   const unfit = entry.xattrs === undefined ? [] : [...xattrProblems(entry.xattrs)];
-  for (const problem of unfit) problems.push(`${shown(entry.path)}: ${problem}`);
+  for (const problem of unfit) problems.push(`${shownPath(entry.path)}: ${problem}`);
   // Whole seconds round towards the past, so that the nanoseconds after them are never negative.
-  const nanoseconds = ((mtime % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
-  const common = {
+  const nanoseconds = mtime === 0n ? 0n : ((mtime % NANOSECONDS) + NANOSECONDS) % NANOSECONDS;
+  const content = type === "file" ? contentOf(entry) : undefined;
+  if (content !== undefined && contents.at(-1) !== content) contents.push(content);
+  return {
     mode: typeBits(type) | (mode & PERMISSION_MASK),
     uid,
     gid,
     mtimeSeconds: Number((mtime - nanoseconds) / NANOSECONDS),
     mtimeNanoseconds: Number(nanoseconds),
-    ...(entry.xattrs === undefined || unfit.length > 0 ? {} : { xattrs: entry.xattrs }),
+    size: content?.size,
+    origin: 0,
+    key: Math.max(0, contents.length - 1),
+    target: type === "symlink" ? pathBytes(entry.target ?? "") : undefined,
+    device: isDevice(type) ? entry.device : undefined,
+    data: content === undefined ? undefined : entry.data,
+    xattrs: unfit.length > 0 ? undefined : entry.xattrs,
   };
-  if (type === "file") {
-    const content = contentOf(entry);
-    contents.push(content);
-    const row = { ...common, size: content.size, origin: 0, key: contents.length - 1 };
-    return entry.data === undefined ? row : { ...row, data: entry.data };
-  }
-  if (type === "symlink") return { ...common, target: toBytes(entry.target ?? "") };
-  if (entry.device !== undefined) return { ...common, device: entry.device };
-  return common;
+}
+
+function isDevice(type: Entry["type"]): boolean {
+  return type === "character" || type === "block";
 }
 
 function* rangeProblems(entry: Entry, mode: number, uid: number, gid: number): Generator<string> {
-  const isDevice = entry.type === "character" || entry.type === "block";
   if (!isWithin(mode, PERMISSION_MASK)) yield `mode ${mode} is not within 0 … 0o7777`;
   if (!isWithin(uid, LARGEST_ID)) yield `owner ${uid} is not within 0 … 4294967295`;
   if (!isWithin(gid, LARGEST_ID)) yield `group ${gid} is not within 0 … 4294967295`;
-  if (isDevice && entry.device === undefined) yield "a device needs its number";
-  if (isDevice && entry.device !== undefined) {
+  if (isDevice(entry.type) && entry.device === undefined) yield "a device needs its number";
+  if (isDevice(entry.type) && entry.device !== undefined) {
     const { major, minor } = entry.device;
     if (!isWithin(major, 0xfff) || !isWithin(minor, 0xfffff)) {
       yield `device ${major}:${minor} is not within 0 … 4095 : 0 … 1048575`;
     }
   }
   if (entry.type === "symlink") {
-    const target = toBytes(entry.target ?? "");
+    const target = pathBytes(entry.target ?? "");
     if (target.length === 0) yield "a symlink needs a target";
     if (target.includes(0)) yield "the target of a symlink cannot contain a NUL byte";
   }
@@ -218,22 +129,17 @@ function isWithin(value: number, limit: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= limit;
 }
 
+const EMPTY: Content = bytesContent(new Uint8Array(0));
+
 function contentOf(entry: Entry): Content {
-  const content = entry.content ?? new Uint8Array(0);
-  if (content instanceof Uint8Array || typeof content === "string") return bytesContent(toBytes(content));
+  const { content } = entry;
+  if (content === undefined) return EMPTY;
+  if (content instanceof Uint8Array || typeof content === "string") return bytesContent(pathBytes(content));
   if (!Number.isSafeInteger(content.size) || content.size < 0) {
     throw new DiskwrightError(
       "INVALID_TREE",
-      `${shown(entry.path)}: a content of ${content.size} bytes is impossible`,
+      `${shownPath(entry.path)}: a content of ${content.size} bytes is impossible`,
     );
   }
   return content;
-}
-
-function toBytes(value: string | Uint8Array): Uint8Array {
-  return typeof value === "string" ? utf8(value) : value;
-}
-
-function shown(path: string | Uint8Array): string {
-  return printable(toBytes(path));
 }

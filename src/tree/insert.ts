@@ -4,15 +4,15 @@ import type { Tree } from "./tree.ts";
 
 /** The tree with an empty directory of this name in its root, which must not have the name yet. */
 export function withTopDirectory(tree: Tree, name: Uint8Array, attributes: RowAttributes): Tree {
-  const { columns, extras } = tree;
-  const builder = new TreeBuilder(rowAttributes(tree, 0));
+  const { columns } = tree;
+  const builder = new TreeBuilder(tree.attributes(0));
   /** The new row of each row, as far as it has one. */
   const rowOf = new Uint32Array(tree.length);
   const add = (parent: number, row: number): void => {
     const primary = columns.primary[row]!;
     rowOf[row] =
       primary === row
-        ? builder.add(parent, tree.name(row), rowAttributes(tree, row))
+        ? builder.add(parent, tree.name(row), tree.attributes(row))
         : builder.addLink(parent, tree.name(row), rowOf[primary]!);
   };
   const pending = [0];
@@ -31,25 +31,4 @@ export function withTopDirectory(tree: Tree, name: Uint8Array, attributes: RowAt
     for (let row = end - 1; row >= first; row--) if (columns.childCount[row]! > 0) pending.push(row);
   }
   return builder.finish(tree.origins);
-
-  function rowAttributes(from: Tree, row: number): RowAttributes {
-    const target = extras.targets.get(row);
-    const device = extras.devices.get(row);
-    const data = extras.data.get(row);
-    const xattrs = extras.xattrs.get(row);
-    return {
-      mode: from.columns.mode[row]!,
-      uid: from.columns.uid[row]!,
-      gid: from.columns.gid[row]!,
-      mtimeSeconds: from.columns.mtimeSeconds[row]!,
-      mtimeNanoseconds: from.columns.mtimeNanoseconds[row]!,
-      size: from.columns.size[row]!,
-      origin: from.columns.origin[row]!,
-      key: from.columns.key[row]!,
-      ...(target === undefined ? {} : { target }),
-      ...(device === undefined ? {} : { device }),
-      ...(data === undefined ? {} : { data }),
-      ...(xattrs === undefined ? {} : { xattrs }),
-    };
-  }
 }

@@ -1,5 +1,6 @@
 import { compareBytes, printable, utf8 } from "../bytes/index.ts";
 import type { Content, ContentReader } from "../extents/index.ts";
+import type { RowAttributes } from "./builder.ts";
 import type { DataRange, Device, Entry } from "./entry.ts";
 import * as mode from "./mode.ts";
 import type { Xattrs, XattrTable } from "./xattrs.ts";
@@ -51,6 +52,8 @@ export interface TreeExtras {
   readonly xattrs: XattrTable;
   /** How many names the first row of a set of hard links has, itself included. */
   readonly linkCounts: ReadonlyMap<number, number>;
+  /** Directories that no source told of, but for the paths of what lies in them. */
+  readonly implied?: ReadonlySet<number>;
 }
 
 /** What to store: directories, files and all else, with their metadata, and references to their content. */
@@ -121,6 +124,31 @@ export class Tree {
   /** Extended attributes, or `undefined` when there are none. Entries with equal ones share one object. */
   xattrs(row: number): Xattrs | undefined {
     return this.extras.xattrs.get(this.columns.primary[row]!);
+  }
+
+  /** Whether a directory is only known from the paths of what lies in it. */
+  isImplied(row: number): boolean {
+    return this.extras.implied?.has(row) ?? false;
+  }
+
+  /** What a row describes, as a {@link TreeBuilder} takes it. */
+  attributes(row: number): RowAttributes {
+    const { columns } = this;
+    const primary = columns.primary[row]!;
+    return {
+      mode: columns.mode[primary]!,
+      uid: columns.uid[primary]!,
+      gid: columns.gid[primary]!,
+      mtimeSeconds: columns.mtimeSeconds[primary]!,
+      mtimeNanoseconds: columns.mtimeNanoseconds[primary]!,
+      size: columns.size[primary]!,
+      origin: columns.origin[primary]!,
+      key: columns.key[primary]!,
+      target: this.extras.targets.get(primary),
+      device: this.extras.devices.get(primary),
+      data: this.extras.data.get(primary),
+      xattrs: this.extras.xattrs.get(primary),
+    };
   }
 
   /** A reference to what a file holds. */

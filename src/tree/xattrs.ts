@@ -69,9 +69,12 @@ export class XattrTable {
     return number === undefined ? undefined : this.#sets.get(number);
   }
 
-  /** Gives a row its extended attributes. An empty set is none. */
+  /** Gives a row its extended attributes, in place of those that it had. An empty set is none. */
   set(row: number, xattrs: Xattrs): void {
-    if (xattrs.size === 0) return;
+    if (xattrs.size === 0) {
+      if (row < this.#setOf.length) this.#setOf[row] = NO_SET;
+      return;
+    }
     if (row >= this.#setOf.length) {
       const larger = new Uint32Array(Math.max(1024, 2 * this.#setOf.length, row + 1));
       larger.set(this.#setOf);

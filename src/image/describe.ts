@@ -1,5 +1,5 @@
 import { type FatPlan, formatSerial } from "../fat32/index.ts";
-import { partitionTypeGuid, partitionTypeName } from "../gpt/index.ts";
+import { partitionTypeName } from "../gpt/index.ts";
 import {
   attributeReport,
   type FilesystemReport,
@@ -11,7 +11,8 @@ import {
 import { mbrTypeName } from "../mbr/index.ts";
 import { largestPaths, type PathSize } from "../sizing/index.ts";
 import type { Tree } from "../tree/index.ts";
-import type { FilesystemPlan, ImagePlan, PartitionPlan } from "./plan.ts";
+import type { FilesystemPlan, ImagePlan, PartitionPlan, TablePlan } from "./plan.ts";
+import { tableRanges } from "./table-ranges.ts";
 
 /** A range of the image and what it holds. Positions and lengths are in bytes. */
 export interface DescribedRange {
@@ -71,35 +72,47 @@ export function describe(plan: ImagePlan, format = "raw"): Description {
     virtualSize: plan.size,
     layout: plan.image.layout.name,
     table,
-    ranges: [...tableRanges(plan), ...plan.partitions.flatMap(partitionRanges)].sort(
-      (a, b) => a.offset - b.offset,
-    ),
+    ranges: [
+      ...tableRanges(plan),
+      ...plan.partitions.flatMap(partitionRanges),
+      ...plan.gaps.map(({ name, offset, raw }) => ({ offset, length: raw.content.size, what: name })),
+    ].sort((a, b) => a.offset - b.offset),
     warnings: plan.warnings,
   };
 }
 
-function describePartition(partition: PartitionPlan, plan: ImagePlan): DescribedPartition {
-  const { sectorSize } = plan.image;
-  const { number, name, type, guid, bootable, offset, size, mount, filesystem } = partition;
-  const isGpt = plan.table.type === "gpt";
-  const typeGuid = isGpt ? partitionTypeGuid(type as string) : undefined;
+function describePartition(partition: PartitionPlan, { image, table }: ImagePlan): DescribedPartition {
+  const { sectorSize } = image;
+  const { number, name, guid, bootable, attributes, offset, size, mount, filesystem } = partition;
+  const isGpt = table.type === "gpt";
   return {
     number,
     firstLba: offset / sectorSize,
     lastLba: (offset + size) / sectorSize - 1,
     offset,
     size,
-    type: typeGuid ?? (typeof type === "number" ? mbrTypeReport(type) : null),
-    typeName:
-      (typeGuid && partitionTypeName(typeGuid)) ??
-      (typeof type === "number" ? (mbrTypeName(type) ?? null) : null),
+    ...typeReport(table, partition),
     guid: guid ?? null,
     name: isGpt ? name : null,
-    attributes: isGpt ? attributeReport(0n).attributes : null,
+    attributes: isGpt ? attributeReport(attributes).attributes : null,
     bootable,
     mount: mount ?? null,
     filesystem: filesystem === undefined ? null : describeFilesystem(filesystem),
   };
+}
+
+/** The type of a partition as the planned table has it. */
+function typeReport(table: TablePlan, { number }: PartitionPlan): Pick<PartitionReport, "type" | "typeName"> {
+  if (table.type === "gpt") {
+    const { type } = table.plan.partitions.find((partition) => partition.number === number)!;
+    return { type, typeName: partitionTypeName(type) ?? null };
+  }
+  if (table.type === "mbr") {
+    const all = [...table.plan.partitions, ...table.plan.logical];
+    const { type } = all.find((partition) => partition.number === number)!;
+    return { type: mbrTypeReport(type), typeName: mbrTypeName(type) ?? null };
+  }
+  return { type: null, typeName: null };
 }
 
 /** Describes a filesystem on its own. */
@@ -162,23 +175,9 @@ function fatUsage(plan: FatPlan): Record<string, number> {
   return { reserved: plan.size - plan.freeBytes - used, ...usage, free: plan.freeBytes };
 }
 
-function tableRanges({ table, image, size }: ImagePlan): DescribedRange[] {
-  const { sectorSize } = image;
-  if (table.type === "none") return [];
-  if (table.type === "mbr") return [{ offset: 0, length: 512, what: "master boot record" }];
-  const { primary, backup, entryArraySectors } = table.plan;
-  const entries = entryArraySectors * sectorSize;
-  return [
-    { offset: 0, length: 512, what: "protective MBR" },
-    { offset: primary.headerLba * sectorSize, length: sectorSize, what: "GPT header" },
-    { offset: primary.entriesLba * sectorSize, length: entries, what: "GPT entries" },
-    { offset: backup.entriesLba * sectorSize, length: entries, what: "GPT entries, backup" },
-    { offset: size - sectorSize, length: sectorSize, what: "GPT header, backup" },
-  ];
-}
-
 /** The ranges of a partition, with neighbours of one kind as one. */
-function partitionRanges({ name, offset, filesystem }: PartitionPlan): DescribedRange[] {
+function partitionRanges({ name, offset, filesystem, raw }: PartitionPlan): DescribedRange[] {
+  if (raw !== undefined) return [{ offset, length: raw.content.size, what: "raw content", partition: name }];
   if (filesystem === undefined) return [];
   const ranges: { offset: number; length: number; what: string; partition: string; entries?: number }[] = [];
   let lastRow: number | undefined;

@@ -1,34 +1,41 @@
 import { type Identity, identity, MIB, parseGuid, parseSize } from "../bytes/index.ts";
-import { DiskwrightError } from "../errors.ts";
-import type { Ext4Options } from "../ext4/index.ts";
+import { DiskwrightError, throwProblems } from "../errors.ts";
+import type { ContentReader } from "../extents/index.ts";
 import {
   defaultBootSize,
+  discoverable,
+  type Ext4Tuning,
   LAYOUT_NAMES,
   type Layout,
   type LayoutName,
+  type LayoutPartition,
+  layoutProblems,
   NIXPKGS_ADDITIONAL_SPACE,
   NIXPKGS_BOOT_SIZE,
   NIXPKGS_LABEL,
   NIXPKGS_ROOT_GUID,
+  type NumberedLayout,
   nixpkgsDiskSize,
   nixpkgsLayout,
+  numbered,
   numfmtSize,
   presetLayout,
 } from "../layouts/index.ts";
+import { PARTED_FILE_GEOMETRY } from "../mbr/index.ts";
 import type { Tree } from "../tree/index.ts";
-
-/** What of an ext4 filesystem the image does not decide itself. */
-export type RootFilesystemOptions = Omit<Ext4Options, "uuid" | "label" | "size" | "freeBytes" | "time">;
 
 /** A size: bytes, or text such as `"512M"`. */
 export type Size = number | string;
 
+/** What a line of fstab names a filesystem by. */
+export type FstabSource = "uuid" | "partuuid" | "label";
+
 /** An image as its maker describes it. */
 export interface ImageSpec {
-  /** What goes into the image; see {@link LayoutName} for which part goes where. */
+  /** What goes into the image: below each mount point what goes to the partition that is mounted there. */
   readonly root: Tree;
-  /** How the disk is divided. Default `efi`, or `legacy` with `compat`. */
-  readonly layout?: LayoutName | undefined;
+  /** How the disk is divided: a preset, or a layout of one's own. Default `efi`, or `legacy` with `compat`. */
+  readonly layout?: LayoutName | Layout | undefined;
   /**
    * The size of the disk. Default `"auto"`: the smallest that holds the tree and `additionalSpace`;
    * `"minimal"`: the smallest that holds the tree.
@@ -36,7 +43,7 @@ export interface ImageSpec {
   readonly size?: Size | undefined;
   /** With `"auto"`: the free space in the root filesystem. Default 512 MiB. */
   readonly additionalSpace?: Size | undefined;
-  /** The size of the boot partition. Default 256 MiB (260 MiB with sectors of 4096 bytes). */
+  /** The size of the boot partition of a preset. Default 256 MiB (260 MiB with sectors of 4096 bytes). */
   readonly bootSize?: Size | undefined;
   /** The label of the root filesystem, up to 16 bytes. Default `root`, or `nixos` with `compat`. */
   readonly label?: string | undefined;
@@ -50,7 +57,7 @@ export interface ImageSpec {
   /** Bytes of a sector: 512 (default) or 4096. */
   readonly sectorSize?: number | undefined;
   /** How the root filesystem is made: features, journal, inodes, reserved space and more. */
-  readonly rootFilesystem?: RootFilesystemOptions | undefined;
+  readonly rootFilesystem?: Ext4Tuning | undefined;
   /** The GUID of the disk (GPT). Default: derived from the seed. */
   readonly diskGuid?: string | undefined;
   /** The signature of the disk (MBR), 1 … 2^32 - 1. Default: derived from the seed. */
@@ -59,31 +66,44 @@ export interface ImageSpec {
   readonly rootGuid?: string | undefined;
   /** The UUID of the root filesystem. Default: derived from the seed. */
   readonly rootFilesystemUuid?: string | undefined;
+  /** What a BIOS runs, up to 440 bytes at the start of the disk. Default none. */
+  readonly bootCode?: Uint8Array | undefined;
   /** What FAT cannot hold (symlinks, devices): an error that names it all (default), or left out. */
   readonly unsupported?: "error" | "skip" | undefined;
+  /** Writes /etc/fstab from the layout, with filesystems named by this. Default: none is written. */
+  readonly fstab?: FstabSource | undefined;
+  /**
+   * An architecture such as `x86-64`: partitions get the types by which systemd finds them (Discoverable
+   * Partitions Specification), and a boot partition says that its entries follow the Boot Loader Specification.
+   */
+  readonly discoverable?: string | undefined;
   /** `nixpkgs`: tables, identifiers and reading of sizes of make-disk-image.nix, bit for bit. */
   readonly compat?: "nixpkgs" | undefined;
+  /** What opens the files of the host that raw content refers to. Default: that of the tree. */
+  readonly reader?: ContentReader | undefined;
 }
 
 /** A checked description: everything decided that does not depend on the content. Sizes are in bytes. */
 export interface Image {
   readonly root: Tree;
-  readonly layout: Layout;
+  readonly layout: NumberedLayout;
   readonly compat: "nixpkgs" | undefined;
   /** `undefined`: as small as it can be. */
   readonly size: number | undefined;
+  /** With a computed size: the free space in the root filesystem. */
   readonly additionalSpace: number;
   /** The boot size as make-disk-image.nix reckons with it; used with `compat` only. */
-  readonly bootSize: number;
+  readonly bootSize: number | undefined;
   readonly sectorSize: 512 | 4096;
   readonly time: number | undefined;
-  readonly rootFilesystem: RootFilesystemOptions;
   readonly identity: Identity;
   readonly diskGuid: string;
   readonly diskSignature: number;
-  readonly rootGuid: string | undefined;
-  readonly rootFilesystemUuid: string | undefined;
+  readonly bootCode: Uint8Array;
   readonly unsupported: "error" | "skip";
+  readonly fstab: FstabSource | undefined;
+  readonly discoverable: string | undefined;
+  readonly reader: ContentReader | undefined;
 }
 
 const DEFAULT_ADDITIONAL_SPACE = 512 * MIB;
@@ -98,8 +118,6 @@ const LARGEST_SIGNATURE = 2 ** 32 - 1;
  */
 export function image(spec: ImageSpec): Image {
   const { compat, sectorSize = 512 } = spec;
-  const name = spec.layout ?? (compat === undefined ? "efi" : "legacy");
-  if (!LAYOUT_NAMES.includes(name)) throw invalid(`layout "${name}": use ${LAYOUT_NAMES.join(", ")}`);
   if (sectorSize !== 512 && sectorSize !== 4096) throw invalid(`sector size ${sectorSize}: use 512 or 4096`);
   if (compat !== undefined && sectorSize !== 512)
     throw invalid("--compat nixpkgs knows sectors of 512 bytes only");
@@ -114,17 +132,11 @@ export function image(spec: ImageSpec): Image {
     throw invalid(`time ${time}: use whole seconds since 1970-01-01, not before it`);
   }
   const ids = identity(spec.seed ?? DEFAULT_SEED);
-  const rootGuid = spec.rootGuid === undefined ? undefined : parseGuid(spec.rootGuid);
-  const sizes = compat === undefined ? ownSizes(spec, sectorSize) : nixpkgsSizes(spec);
-  const label = spec.label ?? (compat === undefined ? DEFAULT_LABEL : NIXPKGS_LABEL);
-  const layout =
-    compat === undefined
-      ? presetLayout(name, { sectorSize, bootSize: sizes.bootSize, label })
-      : nixpkgsLayout(name, { bootSize: String(spec.bootSize ?? NIXPKGS_BOOT_SIZE), label, rootGuid });
+  const sizes = compat === undefined ? ownSizes(spec) : nixpkgsSizes(spec);
+  const layout = layoutOf(spec, sectorSize);
   if (sizes.size !== undefined && sizes.size % sectorSize !== 0) {
     throw invalid(`size of ${sizes.size} bytes: use a multiple of the sector size, ${sectorSize}`);
   }
-  const nixpkgsUuid = compat === undefined ? undefined : (rootGuid ?? NIXPKGS_ROOT_GUID);
   return {
     root: spec.root,
     layout,
@@ -132,28 +144,88 @@ export function image(spec: ImageSpec): Image {
     ...sizes,
     sectorSize,
     time,
-    rootFilesystem: spec.rootFilesystem ?? {},
     identity: ids,
     diskGuid: parseGuid(spec.diskGuid ?? layout.diskGuid ?? ids.uuid("disk")),
     diskSignature: diskSignature ?? ids.serial("disk"),
-    rootGuid,
-    rootFilesystemUuid:
-      spec.rootFilesystemUuid === undefined ? nixpkgsUuid : parseGuid(spec.rootFilesystemUuid),
+    bootCode: spec.bootCode ?? new Uint8Array(0),
     unsupported: spec.unsupported ?? "error",
+    fstab: spec.fstab,
+    discoverable: spec.discoverable,
+    reader: spec.reader,
   };
+}
+
+/** The layout with all that the description says of it elsewhere. */
+function layoutOf(spec: ImageSpec, sectorSize: 512 | 4096): NumberedLayout {
+  const { compat } = spec;
+  const chosen = spec.layout ?? (compat === undefined ? "efi" : "legacy");
+  const layout = typeof chosen === "string" ? preset(chosen, spec, sectorSize) : chosen;
+  throwProblems("INVALID_SPEC", "the partitions are described wrongly", layoutProblems(layout, sectorSize));
+  const withRoot = {
+    ...layout,
+    partitions: layout.partitions.map((partition) =>
+      partition.mount === "/" ? rootPartition(partition, spec) : partition,
+    ),
+    ...(compat !== undefined && layout.table === "mbr" ? { geometry: PARTED_FILE_GEOMETRY } : {}),
+  };
+  const { discoverable: architecture } = spec;
+  return numbered(architecture === undefined ? withRoot : discoverable(withRoot, architecture));
+}
+
+function preset(name: string, spec: ImageSpec, sectorSize: 512 | 4096): Layout {
+  const { compat, bootSize, label } = spec;
+  if (!isLayoutName(name)) throw invalid(`layout "${name}": use ${LAYOUT_NAMES.join(", ")}`);
+  if (compat !== undefined) {
+    return nixpkgsLayout(name, {
+      bootSize: String(bootSize ?? NIXPKGS_BOOT_SIZE),
+      label: label ?? NIXPKGS_LABEL,
+      rootGuid: spec.rootGuid === undefined ? undefined : parseGuid(spec.rootGuid),
+    });
+  }
+  const bytes = bytesOf(bootSize ?? defaultBootSize(sectorSize), "boot size");
+  if (bytes === 0 || bytes % MIB !== 0) {
+    throw invalid(`boot size of ${bytes} bytes: use whole mebibytes, such as 256M`);
+  }
+  return presetLayout(name, { sectorSize, bootSize: bytes, label: label ?? DEFAULT_LABEL });
+}
+
+function isLayoutName(name: string): name is LayoutName {
+  return (LAYOUT_NAMES as readonly string[]).includes(name);
+}
+
+/** The root partition with what the description says of the root by fields of its own. */
+function rootPartition(partition: LayoutPartition, spec: ImageSpec): LayoutPartition {
+  const { filesystem } = partition;
+  const guid = spec.rootGuid === undefined ? partition.guid : parseGuid(spec.rootGuid);
+  if (filesystem?.type !== "ext4") return { ...partition, guid };
+  const compatUuid = spec.compat === undefined ? undefined : (spec.rootGuid ?? NIXPKGS_ROOT_GUID);
+  const uuid = spec.rootFilesystemUuid ?? filesystem.uuid ?? compatUuid;
+  return {
+    ...partition,
+    guid,
+    filesystem: {
+      ...filesystem,
+      label: spec.label ?? filesystem.label,
+      uuid: uuid === undefined ? undefined : parseGuid(uuid),
+      options: { ...filesystem.options, ...given(spec.rootFilesystem ?? {}) },
+    },
+  };
+}
+
+/** The fields that have a value. */
+function given<Fields extends object>(fields: Fields): Partial<Fields> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Partial<Fields>;
 }
 
 interface Sizes {
   readonly size: number | undefined;
   readonly additionalSpace: number;
-  readonly bootSize: number;
+  readonly bootSize: number | undefined;
 }
 
-function ownSizes(spec: ImageSpec, sectorSize: 512 | 4096): Sizes {
-  const bootSize = bytesOf(spec.bootSize ?? defaultBootSize(sectorSize), "boot size");
-  if (bootSize === 0 || bootSize % MIB !== 0) {
-    throw invalid(`boot size of ${bootSize} bytes: use whole mebibytes, such as 256M`);
-  }
+function ownSizes(spec: ImageSpec): Sizes {
   const isMinimal = spec.size === "minimal";
   if (isMinimal && spec.additionalSpace !== undefined) {
     throw invalid('size "minimal" leaves no additional space: use "auto" with it');
@@ -163,17 +235,20 @@ function ownSizes(spec: ImageSpec, sectorSize: 512 | 4096): Sizes {
   return {
     size: isComputed ? undefined : bytesOf(spec.size!, "size"),
     additionalSpace: bytesOf(additionalSpace, "additional space"),
-    bootSize,
+    bootSize: undefined,
   };
 }
 
 function nixpkgsSizes(spec: ImageSpec): Sizes {
   const isAuto = spec.size === undefined || spec.size === "auto";
+  const hasBoot =
+    typeof spec.layout === "object" ? spec.bootSize !== undefined : spec.layout !== "legacy+gpt";
   return {
     size: isAuto ? undefined : nixpkgsDiskSize(String(spec.size)),
     additionalSpace: numfmtSize(String(spec.additionalSpace ?? NIXPKGS_ADDITIONAL_SPACE), "additional space"),
     // Its formula reads the text by numfmt, whatever parted makes of it; a fixed size does not need it.
-    bootSize: isAuto ? numfmtSize(String(spec.bootSize ?? NIXPKGS_BOOT_SIZE), "boot size") : 0,
+    bootSize:
+      isAuto && hasBoot ? numfmtSize(String(spec.bootSize ?? NIXPKGS_BOOT_SIZE), "boot size") : undefined,
   };
 }
 

@@ -10,8 +10,8 @@ import {
 import { writeFat } from "../fat32/index.ts";
 import { type FormatName, writeFormat } from "../formats/index.ts";
 import { writeGpt } from "../gpt/index.ts";
+import type { RawContent } from "../layouts/index.ts";
 import { writeMbr } from "../mbr/index.ts";
-import type { Tree } from "../tree/index.ts";
 import type { FilesystemPlan, ImagePlan, TablePlan } from "./plan.ts";
 
 /** How far the writing is, in bytes; holes are not counted. */
@@ -40,25 +40,41 @@ export async function write(plan: ImagePlan, target: Target, options: WriteOptio
   const total = writtenBytes(plan);
   await writeFormat(format, imageExtents(plan), plan.size, target, {
     signal,
-    reader: readerOf(plan.image.root),
+    reader: readerOf(plan),
     onProgress: onProgress && ((written) => onProgress({ done: Math.min(written, total), total })),
   });
 }
 
-/** What opens the files of the host that a tree refers to; one reader serves all of a host's files. */
-function readerOf(tree: Tree): ContentReader | undefined {
-  return tree.origins.find(({ reader }) => reader !== undefined)?.reader;
+/** What opens the files of the host that an image is made of; one reader serves all of a host's files. */
+function readerOf({ image, partitions }: ImagePlan): ContentReader | undefined {
+  if (image.reader !== undefined) return image.reader;
+  const trees = [image.root, ...partitions.flatMap(({ filesystem }) => filesystem?.plan.tree ?? [])];
+  for (const { origins } of trees) {
+    for (const { reader } of origins) if (reader !== undefined) return reader;
+  }
+  return undefined;
 }
 
 /** The extents of a whole image, in ascending order. */
 export function imageExtents(plan: ImagePlan): Iterable<Extent> {
-  return merged(partitionExtents(plan), tableExtents(plan.table));
+  return merged(contentExtents(plan), tableExtents(plan.table));
 }
 
-function* partitionExtents(plan: ImagePlan): Generator<Extent> {
-  for (const { offset, filesystem } of [...plan.partitions].sort((a, b) => a.offset - b.offset)) {
+/** What lies in partitions and between them, in ascending order. */
+function* contentExtents({ partitions, gaps }: ImagePlan): Generator<Extent> {
+  const parts = [
+    ...partitions.map(({ offset, filesystem, raw }) => ({ offset, filesystem, raw })),
+    ...gaps.map(({ offset, raw }) => ({ offset, raw, filesystem: undefined })),
+  ];
+  for (const { offset, filesystem, raw } of parts.sort((a, b) => a.offset - b.offset)) {
     if (filesystem !== undefined) yield* shifted(filesystemExtents(filesystem), offset);
+    else if (raw !== undefined) yield* rawExtents(raw, offset);
   }
+}
+
+function* rawExtents({ content, data }: RawContent, at: number): Generator<Extent> {
+  const ranges = data ?? (content.size === 0 ? [] : [{ offset: 0, length: content.size }]);
+  for (const { offset, length } of ranges) yield { position: at + offset, length, source: content, offset };
 }
 
 function tableExtents(table: TablePlan): Iterable<Extent> {
@@ -71,11 +87,12 @@ function filesystemExtents(filesystem: FilesystemPlan): Iterable<Extent> {
 }
 
 /** About how many bytes will be written: what is in use. */
-function writtenBytes(plan: ImagePlan): number {
-  return plan.partitions.reduce(
-    (sum, { filesystem }) => sum + (filesystem ? filesystemBytes(filesystem) : 0),
+function writtenBytes({ partitions, gaps }: ImagePlan): number {
+  const inPartitions = partitions.reduce(
+    (sum, { filesystem, raw }) => sum + (filesystem ? filesystemBytes(filesystem) : (raw?.content.size ?? 0)),
     0,
   );
+  return gaps.reduce((sum, { raw }) => sum + raw.content.size, Math.max(1, inPartitions));
 }
 
 function filesystemBytes({ plan, type }: FilesystemPlan): number {

@@ -1,9 +1,17 @@
+export { layoutProblems } from "./check.ts";
+export { discoverable, isBootPartition } from "./discoverable.ts";
 export {
+  type Ext4Tuning,
+  type Gap,
   LAYOUT_NAMES,
   type Layout,
+  type LayoutExt4,
+  type LayoutFat,
   type LayoutFilesystem,
   type LayoutName,
   type LayoutPartition,
+  type PartitionSize,
+  type RawContent,
 } from "./layout.ts";
 export {
   NIXPKGS_ADDITIONAL_SPACE,
@@ -15,4 +23,5 @@ export {
   nixpkgsLayout,
   numfmtSize,
 } from "./nixpkgs.ts";
-export { defaultBootSize, type PresetOptions, presetLayout } from "./presets.ts";
+export { isLogical, type NumberedLayout, type NumberedPartition, numbered } from "./number.ts";
+export { backupGptSize, defaultBootSize, type PresetOptions, presetLayout } from "./presets.ts";

@@ -38,12 +38,17 @@ export interface NixpkgsOptions {
 /** A layout as make-disk-image.nix makes it. */
 export function nixpkgsLayout(name: LayoutName, options: NixpkgsOptions): Layout {
   const { label, rootGuid = NIXPKGS_ROOT_GUID } = options;
-  const root = (number: number, start: number, rootName: string, guid: string): LayoutPartition => ({
+  const root = (
+    number: number,
+    start: number | undefined,
+    rootName: string,
+    guid: string,
+  ): LayoutPartition => ({
     name: rootName,
     number,
     type: "linux-generic",
     start,
-    end: "rest",
+    size: "rest",
     guid,
     filesystem: { type: "ext4", label },
     mount: "/",
@@ -53,7 +58,7 @@ export function nixpkgsLayout(name: LayoutName, options: NixpkgsOptions): Layout
     number: 1,
     type: "esp",
     start: ESP_START,
-    end,
+    size: end - ESP_START,
     guid: FIRST_GUID,
     filesystem: { type: "fat", label: "ESP" },
     mount,
@@ -63,7 +68,7 @@ export function nixpkgsLayout(name: LayoutName, options: NixpkgsOptions): Layout
     number,
     type: "bios-boot",
     start,
-    end,
+    size: end - start,
     guid,
   });
   // "-1" is one megabyte before the end. parted moves it to a boundary of 1 MiB, but only where the start is
@@ -72,18 +77,20 @@ export function nixpkgsLayout(name: LayoutName, options: NixpkgsOptions): Layout
     name,
     table: "gpt",
     partitions,
-    ...(partitions.at(-1)!.start % MIB === 0 ? { tail: MIB } : { tail: UNALIGNED_TAIL, grain: SECTOR }),
+    ...(partitions.at(-1)!.start! % MIB === 0
+      ? { endGap: MIB }
+      : { endGap: UNALIGNED_TAIL, alignment: SECTOR }),
     diskGuid: DISK_GUID,
   });
   switch (name) {
     case "none":
-      return { name, table: "none", partitions: [root(0, 0, "root", rootGuid)], tail: 0 };
+      return { name, table: "none", partitions: [root(0, undefined, "root", rootGuid)] };
     case "legacy":
       return {
         name,
         table: "mbr",
         partitions: [{ ...root(1, MIB, "primary", rootGuid), type: MBR_LINUX }],
-        tail: MIB,
+        endGap: MIB,
         geometry: PARTED_FILE_GEOMETRY,
       };
     case "legacy+gpt":
@@ -104,7 +111,7 @@ export function nixpkgsLayout(name: LayoutName, options: NixpkgsOptions): Layout
         number: 2,
         type: "xbootldr",
         start,
-        end: boundary.end,
+        size: boundary.end - start,
         guid: SECOND_GUID,
         filesystem: { type: "fat", label: "BOOT" },
         mount: "/boot",

@@ -22,6 +22,12 @@ export function defaultBootSize(sectorSize: 512 | 4096): number {
   return (sectorSize === 4096 ? 260 : 256) * MIB;
 }
 
+/** Bytes that the backup copy of a GPT takes at the end of a disk. */
+export function backupGptSize(sectorSize: 512 | 4096): number {
+  const sectors = ESP_START / sectorSize;
+  return (sectors - 1 - gptUsableRange({ sectorSize, sectors }).lastUsableLba) * sectorSize;
+}
+
 /**
  * The six layouts, with every size as it says and every partition on a boundary of 1 MiB:
  *
@@ -34,21 +40,25 @@ export function defaultBootSize(sectorSize: 512 | 4096): number {
  */
 export function presetLayout(name: LayoutName, options: PresetOptions): Layout {
   const { sectorSize, bootSize, label } = options;
-  const root = (number: number, start: number, type: string | number = "linux-generic"): LayoutPartition => ({
+  const root = (
+    number: number,
+    start: number | undefined,
+    type: string | number = "linux-generic",
+  ): LayoutPartition => ({
     name: "ROOT",
     number,
     type,
     start,
-    end: "rest",
+    size: "rest",
     filesystem: { type: "ext4", label },
     mount: "/",
   });
-  const esp = (mount: string, end: number): LayoutPartition => ({
+  const esp = (mount: string, size: number): LayoutPartition => ({
     name: "ESP",
     number: 1,
     type: "esp",
     start: ESP_START,
-    end,
+    size,
     filesystem: { type: "fat", label: "ESP" },
     mount,
   });
@@ -57,33 +67,24 @@ export function presetLayout(name: LayoutName, options: PresetOptions): Layout {
     number,
     type: "bios-boot",
     start,
-    end,
+    size: end - start,
   });
-  const backupSectors =
-    ESP_START / sectorSize -
-    1 -
-    gptUsableRange({ sectorSize, sectors: ESP_START / sectorSize }).lastUsableLba;
-  const gpt = (partitions: readonly LayoutPartition[]): Layout => ({
-    name,
-    table: "gpt",
-    partitions,
-    tail: backupSectors * sectorSize,
-  });
+  const gpt = (partitions: readonly LayoutPartition[]): Layout => ({ name, table: "gpt", partitions });
   switch (name) {
     case "none":
-      return { name, table: "none", partitions: [root(0, 0)], tail: 0 };
+      return { name, table: "none", partitions: [root(0, undefined)] };
     case "legacy":
       // The end stays free, so that the disk can be turned into a GPT one later.
       return {
         name,
         table: "mbr",
         partitions: [{ ...root(1, MIB, MBR_LINUX), bootable: true }],
-        tail: backupSectors * sectorSize,
+        endGap: backupGptSize(sectorSize),
       };
     case "legacy+gpt":
       return gpt([biosBoot(1, MIB, 2 * MIB), root(2, 2 * MIB)]);
     case "efi":
-      return gpt([esp("/boot", ESP_START + bootSize), root(2, ESP_START + bootSize)]);
+      return gpt([esp("/boot", bootSize), root(2, ESP_START + bootSize)]);
     case "efixbootldr": {
       // 92 MiB, as make-disk-image.nix has it, are too few for FAT32 with sectors of 4096 bytes.
       const boot = sectorSize === 4096 ? ESP_START + defaultBootSize(4096) : 100 * MIB;
@@ -92,17 +93,17 @@ export function presetLayout(name: LayoutName, options: PresetOptions): Layout {
         number: 2,
         type: "xbootldr",
         start: boot,
-        end: boot + bootSize,
+        size: bootSize,
         filesystem: { type: "fat", label: "BOOT" },
         mount: "/boot",
       };
-      return gpt([esp("/efi", boot), xbootldr, root(3, boot + bootSize)]);
+      return gpt([esp("/efi", boot - ESP_START), xbootldr, root(3, boot + bootSize)]);
     }
     case "hybrid": {
       const { firstUsableLba } = gptUsableRange({ sectorSize, sectors: ESP_START / sectorSize });
       return gpt([
         biosBoot(2, firstUsableLba * sectorSize, MIB),
-        esp("/boot", ESP_START + bootSize),
+        esp("/boot", bootSize),
         root(3, ESP_START + bootSize),
       ]);
     }

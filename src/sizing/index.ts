@@ -1,3 +1,3 @@
-export { type DiskRange, diskSizeFor, restOf } from "./disk.ts";
+export { type DiskRange, divide, type Room, type Share } from "./divide.ts";
 export { largestPaths, type PathSize } from "./largest.ts";
-export { type NixpkgsEstimate, nixpkgsEstimate } from "./nixpkgs.ts";
+export { type NixpkgsEstimate, nixpkgsEstimate, nixpkgsReserved } from "./nixpkgs.ts";

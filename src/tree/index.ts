@@ -2,7 +2,6 @@ export { LONGEST_NAME, PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from "
 export { type LayOptions, TreeDraft } from "./draft.ts";
 export { treeOf } from "./entries.ts";
 export type { DataRange, Device, Entry, EntryType } from "./entry.ts";
-export { withTopDirectory } from "./insert.ts";
 export * as fileMode from "./mode.ts";
 export { climbs, joinedPath, pathBytes, pathNames, shownPath } from "./path.ts";
 export { emptied, ownedBy, subtree } from "./select.ts";

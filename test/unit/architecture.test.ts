@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ext4: ["bytes", "extents", "tree"],
   fat32: ["bytes", "extents", "tree"],
   formats: ["bytes", "extents"],
-  layouts: ["bytes", "gpt", "mbr"],
+  layouts: ["bytes", "extents", "tree", "mbr", "gpt", "ext4", "fat32"],
   sizing: ["bytes", "tree", "layouts"],
   inspect: ["bytes", "extents", "mbr", "gpt", "ext4", "fat32"],
   image: [

@@ -8,8 +8,8 @@ import {
   PLAIN_DIRECTORY,
   subtree,
   type Tree,
+  TreeDraft,
   treeOf,
-  withTopDirectory,
   type Xattrs,
 } from "../../src/tree/index.ts";
 
@@ -274,7 +274,10 @@ describe("extended attributes", () => {
     expect(labels(tree)).toEqual(["/ root", "/a file", "/boot boot", "/z file", "/boot/b file", "/boot/c "]);
     expect(labels(subtree(tree, boot))).toEqual(["/ boot", "/b file", "/c "]);
     expect(labels(emptied(tree, boot))).toEqual(["/ root", "/a file", "/boot boot", "/z file"]);
-    const added = withTopDirectory(tree, utf8("esp"), { ...PLAIN_DIRECTORY, xattrs: label("esp") });
+    const draft = new TreeDraft();
+    draft.lay(tree, utf8("/"));
+    draft.put(utf8("esp"), { ...PLAIN_DIRECTORY, xattrs: label("esp") });
+    const added = draft.finish();
     expect(labels(added)).toContain("/esp esp");
     expect(labels(added).filter((line) => !line.startsWith("/esp"))).toEqual(labels(tree));
     expect(labels(treeOf(tree.entries()))).toEqual(labels(tree));

@@ -1,0 +1,51 @@
+import { DiskwrightError } from "../errors.ts";
+import { PARTITION_ATTRIBUTES, PARTITION_TYPES, partitionTypeGuid } from "../gpt/index.ts";
+import type { Layout, LayoutPartition } from "./layout.ts";
+
+/** The types by which systemd mounts partitions at these places (Discoverable Partitions Specification). */
+const TYPE_AT: Readonly<Record<string, string>> = {
+  "/home": "home",
+  "/srv": "srv",
+  "/var": "var",
+  "/var/tmp": "tmp",
+};
+
+/** Types that say no more than "a filesystem of Linux". */
+const PLAIN_TYPES: readonly (string | number)[] = ["linux-generic", PARTITION_TYPES["linux-generic"]];
+
+/**
+ * The layout with the partition types by which a system of this architecture finds what to mount without an
+ * fstab. Types that say more than "Linux" stay. A filesystem that is mounted so grows to its partition.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` when there is no GPT, or the architecture has no types.
+ */
+export function discoverable(layout: Layout, architecture: string): Layout {
+  if (layout.table !== "gpt") {
+    throw new DiskwrightError(
+      "INVALID_SPEC",
+      "partitions are found by their types in a GPT only: use a layout with a GPT, or fstab",
+    );
+  }
+  if (partitionTypeGuid(`root-${architecture}`) === undefined) {
+    const known = Object.keys(PARTITION_TYPES).flatMap((name) => /^root-(.+)$/.exec(name)?.[1] ?? []);
+    throw new DiskwrightError(
+      "INVALID_SPEC",
+      `architecture "${architecture}": use one of ${known.filter((name) => !name.includes("verity")).join(", ")}`,
+    );
+  }
+  const typed = (partition: LayoutPartition): LayoutPartition => {
+    const { type, mount = "", attributes = 0n } = partition;
+    if (!PLAIN_TYPES.includes(type)) return partition;
+    const own =
+      mount === "/" ? `root-${architecture}` : mount === "/usr" ? `usr-${architecture}` : TYPE_AT[mount];
+    if (own === undefined) return partition;
+    return { ...partition, type: own, attributes: attributes | PARTITION_ATTRIBUTES.growFileSystem };
+  };
+  return { ...layout, partitions: layout.partitions.map(typed) };
+}
+
+/** Whether a partition is one that boot loaders read: the EFI system partition, or the extended one. */
+export function isBootPartition({ type }: LayoutPartition): boolean {
+  const names = ["esp", "xbootldr"] as const;
+  return names.some((name) => type === name || type === PARTITION_TYPES[name]);
+}

@@ -1,3 +1,4 @@
+export { base64Bytes } from "./base64.ts";
 export { crc16Register, crc32, crc32c, crc32cRegister } from "./checksum.ts";
 export { guidFromBytes, guidToBytes, NIL_GUID, parseGuid, uuidFromBytes, uuidToBytes } from "./guid.ts";
 export { type Identity, identity } from "./identity.ts";

@@ -1,3 +1,5 @@
+import { DiskwrightError } from "../errors.ts";
+
 /** A value now or later: synchronous sources stay cheap, asynchronous ones stay possible. */
 export type Awaitable<Value> = Value | Promise<Value>;
 
@@ -14,14 +16,32 @@ export interface BytesContent {
   readonly bytes: Uint8Array;
 }
 
-/** A file of the host, which a {@link ContentReader} opens. */
+/** A part of a file that holds data, in bytes. */
+export interface StoredRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A file of the host, or a part of one, which a {@link ContentReader} opens. */
 export interface FileContent {
   readonly type: "file";
   readonly size: number;
-  /** The path on the host, as the bytes that the system uses. */
+  /** The path on the host, as the bytes that the system uses. Parts of one file share one object. */
   readonly path: Uint8Array;
-  /** What the scan saw of the file's identity (inode, size, times), folded into one number. */
-  readonly stamp: number;
+  /** A file that is open already, and is read instead of the one that has the path. */
+  readonly descriptor?: number | undefined;
+  /** Where the content starts in the file, in bytes. Default 0. */
+  readonly start?: number | undefined;
+  /**
+   * The parts of the content that are in the file, one behind the other from `start` on; elsewhere there are
+   * zeros. Default: all of it.
+   */
+  readonly stored?: readonly StoredRange[] | undefined;
+  /**
+   * What the scan saw of the file's identity (inode, size, times), folded into one number; `undefined` for a
+   * file that nobody else can reach.
+   */
+  readonly stamp: number | undefined;
 }
 
 /** Bytes from a function of the caller. */
@@ -52,4 +72,24 @@ export interface ContentReader {
 /** Content that is in memory. */
 export function bytesContent(bytes: Uint8Array): BytesContent {
   return { type: "bytes", size: bytes.length, bytes };
+}
+
+/**
+ * All bytes of some content, for what has to be read before anything is planned.
+ *
+ * @throws DiskwrightError `SOURCE_CHANGED` when it ends early.
+ */
+export async function contentBytes(content: Content, reader: ContentReader | undefined): Promise<Uint8Array> {
+  if (content.type === "bytes") return content.bytes;
+  const bytes = new Uint8Array(content.size);
+  for (let done = 0; done < bytes.length; ) {
+    const into = bytes.subarray(done);
+    const count = await (content.type === "function"
+      ? content.read(done, into)
+      : reader?.read(content, done, into));
+    if (count === undefined) throw new TypeError("the content of host files needs a reader");
+    if (count === 0) throw new DiskwrightError("SOURCE_CHANGED", "a content source ended before its size");
+    done += count;
+  }
+  return bytes;
 }

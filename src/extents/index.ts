@@ -4,8 +4,10 @@ export {
   bytesContent,
   type Content,
   type ContentReader,
+  contentBytes,
   type FileContent,
   type FunctionContent,
+  type StoredRange,
 } from "./content.ts";
 export { bytesExtent, type Extent, merged, shifted } from "./extent.ts";
 export { type CancelSignal, eventLoopTurn } from "./signal.ts";

@@ -7,7 +7,7 @@ import {
   readlinkSync,
   statSync,
 } from "node:fs";
-import { resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { compareBytes, printable } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import type { CancelSignal, FileContent } from "../extents/index.ts";
@@ -44,6 +44,18 @@ interface Pending {
 const ENTRIES_BETWEEN_TURNS = 4096;
 
 /**
+ * One entry of the host, of any type, as a tree whose root holds it under its own name. A symlink is not
+ * followed. Of a directory there is what lies in it, too.
+ *
+ * @throws DiskwrightError `SOURCE_UNREADABLE`.
+ */
+export async function entry(path: string, options: DirectoryOptions = {}): Promise<Tree> {
+  const absolute = resolve(path);
+  const name = Buffer.from(basename(absolute));
+  return await new Scan(dirname(absolute), options, await xattrScan(options), name).run();
+}
+
+/**
  * Scans a directory of the host into a tree: names as bytes, modes, owners, nanosecond times, device
  * numbers, hard links, holes, extended attributes. No symlink is followed, except that `path` itself may be one.
  * No content is read, but for files that have fewer blocks than their size needs.
@@ -68,8 +80,11 @@ class Scan {
   /** Only root reads everything, so only others need to ask whether they may. */
   readonly #mustAsk = process.geteuid !== undefined && process.geteuid() !== 0;
   #untilTurn = ENTRIES_BETWEEN_TURNS;
+  /** The one name of the root that is looked at. */
+  readonly #only: Buffer | undefined;
 
-  constructor(path: string, options: DirectoryOptions, xattrs: XattrScan | undefined) {
+  constructor(path: string, options: DirectoryOptions, xattrs: XattrScan | undefined, only?: Buffer) {
+    this.#only = only;
     this.#root = Buffer.from(resolve(path));
     this.#options = options;
     this.#xattrs = xattrs;
@@ -129,7 +144,10 @@ class Scan {
     const directories: Pending[] = [];
     this.#trying(path, () =>
       withReachable(path, (reachable) => {
-        const names = readdirSync(reachable, { encoding: "buffer" }).sort(compareBytes);
+        const names =
+          row === 0 && this.#only !== undefined
+            ? [this.#only]
+            : readdirSync(reachable, { encoding: "buffer" }).sort(compareBytes);
         for (const name of names) {
           const child = joinPath(path, name);
           if (this.#isExcluded(child)) continue;
@@ -177,7 +195,10 @@ class Scan {
       if (status.isCharacterDevice() || status.isBlockDevice()) attributes.device = deviceOf(status.rdev);
       row = this.#builder.add(parent, name, attributes);
     }
-    if (link !== undefined) this.#linked.set(link, row);
+    if (link !== undefined) {
+      this.#linked.set(link, row);
+      this.#builder.setLinkKey(row, link);
+    }
     return undefined;
   }
 

@@ -13,18 +13,16 @@ import { stampOf } from "./stamp.ts";
 export class FileReader implements ContentReader {
   #descriptor: number | undefined;
   #open: FileContent | undefined;
+  /** Which stored part was read last, and where in the file it starts. */
+  #part = 0;
+  #partStart = 0;
 
   read(content: FileContent, offset: number, into: Uint8Array): number {
-    if (this.#open !== content) {
-      this.verify();
-      this.#openFile(content);
-    }
-    let count: number;
-    try {
-      count = readSync(this.#descriptor!, into, 0, into.length, offset);
-    } catch (error) {
-      throw unreadable(content, error);
-    }
+    if (this.#open !== content) this.#switchTo(content);
+    const count =
+      content.stored === undefined
+        ? this.#readAt((content.start ?? 0) + offset, this.#clipped(content, offset, into))
+        : this.#readStored(content, content.stored, offset, into);
     // What ended early was changed; how is more telling than where.
     if (count === 0) this.verify();
     return count;
@@ -32,14 +30,14 @@ export class FileReader implements ContentReader {
 
   /** One look when all is read: it sees what happened before the file was opened and while it was read. */
   verify(): void {
-    if (this.#descriptor === undefined || this.#open === undefined) return;
-    const { path: bytes, size, stamp } = this.#open;
+    if (this.#descriptor === undefined || this.#open?.stamp === undefined) return;
+    const { path: bytes, size, stamp, start } = this.#open;
     const status = fstatSync(this.#descriptor, { bigint: true });
     if (stampOf(status) === stamp && status.isFile()) return;
     const path = printable(bytes);
     const now = Number(status.size);
     const difference =
-      now === size
+      now === size || start !== undefined
         ? "it was modified or replaced"
         : `it had ${formatBytes(size)} and has ${formatBytes(now)}`;
     throw new DiskwrightError("SOURCE_CHANGED", `${path} changed after it was scanned: ${difference}`, {
@@ -48,21 +46,78 @@ export class FileReader implements ContentReader {
   }
 
   close(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    // What was open before is left to whoever opened it.
+    if (this.#descriptor !== undefined && this.#open?.descriptor === undefined) closeSync(this.#descriptor);
     this.#descriptor = undefined;
     this.#open = undefined;
   }
 
-  #openFile(content: FileContent): void {
-    this.close();
-    // Without O_NONBLOCK, a file that was replaced by a fifo would be waited for without end.
-    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-    try {
-      this.#descriptor = withReachable(content.path, (path) => openSync(path, flags));
-    } catch (error) {
-      throw unreadable(content, error);
+  #switchTo(content: FileContent): void {
+    this.#part = 0;
+    this.#partStart = content.start ?? 0;
+    // An archive holds many files: it is opened, and looked at, once.
+    const isSameFile =
+      this.#open !== undefined &&
+      this.#open.path === content.path &&
+      this.#open.descriptor === content.descriptor &&
+      this.#open.stamp === content.stamp;
+    if (!isSameFile) {
+      this.verify();
+      this.close();
+      this.#descriptor = content.descriptor ?? openFile(content);
     }
     this.#open = content;
+  }
+
+  /** A part of a file ends where it ends, however long the file is. */
+  #clipped({ start, size }: FileContent, offset: number, into: Uint8Array): Uint8Array {
+    return start === undefined || into.length <= size - offset ? into : into.subarray(0, size - offset);
+  }
+
+  #readStored(
+    content: FileContent,
+    stored: NonNullable<FileContent["stored"]>,
+    offset: number,
+    into: Uint8Array,
+  ): number {
+    if (this.#part > 0 && offset < stored[this.#part - 1]!.offset + stored[this.#part - 1]!.length) {
+      this.#part = 0;
+      this.#partStart = content.start ?? 0;
+    }
+    for (; this.#part < stored.length; this.#part++) {
+      const { offset: from, length } = stored[this.#part]!;
+      if (offset < from + length) break;
+      this.#partStart += length;
+    }
+    const part = stored[this.#part];
+    if (part === undefined || offset < part.offset) {
+      const until = part?.offset ?? content.size;
+      const zeros = Math.min(into.length, until - offset);
+      into.fill(0, 0, zeros);
+      return zeros;
+    }
+    const within = offset - part.offset;
+    const room = Math.min(into.length, part.length - within);
+    return this.#readAt(this.#partStart + within, into.subarray(0, room));
+  }
+
+  #readAt(position: number, into: Uint8Array): number {
+    if (into.length === 0) return 0;
+    try {
+      return readSync(this.#descriptor!, into, 0, into.length, position);
+    } catch (error) {
+      throw unreadable(this.#open!, error);
+    }
+  }
+}
+
+function openFile(content: FileContent): number {
+  // Without O_NONBLOCK, a file that was replaced by a fifo would be waited for without end.
+  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  try {
+    return withReachable(content.path, (path) => openSync(path, flags));
+  } catch (error) {
+    throw unreadable(content, error);
   }
 }
 

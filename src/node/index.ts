@@ -1,5 +1,6 @@
-export { type DirectoryOptions, directory } from "./directory.ts";
+export { type DirectoryOptions, directory, entry } from "./directory.ts";
 export { FileReader } from "./file-reader.ts";
 export { type FileSource, fileSource } from "./file-source.ts";
 export { type FileTargetOptions, fileTarget } from "./file-target.ts";
+export { type TarOptions, type TarSource, tarArchive } from "./tar.ts";
 export type { XattrFilter, XattrOptions, XattrPolicy, XattrReader } from "./xattrs.ts";

@@ -1,11 +1,12 @@
 import { type BigIntStats, closeSync, constants, openSync, readSync } from "node:fs";
 import type { DataRange } from "../tree/index.ts";
 import { withReachable } from "./host-path.ts";
+import { DataFinder } from "./zero-blocks.ts";
 
-/** What is looked at in one go, and the size of the block that is a hole when it is all zeros. */
+/** What is looked at in one go. */
 const WINDOW = 256 * 1024;
+/** What reads past the page cache are multiples of. */
 const BLOCK = 4096;
-const ZEROS = Buffer.alloc(BLOCK);
 
 /** How much is read between two turns of the event loop. A multiple of the window. */
 const BYTES_BETWEEN_TURNS = 256 * 1024 * 1024;
@@ -28,26 +29,20 @@ export async function dataRanges(
   size: number,
   turn: () => Promise<void>,
 ): Promise<readonly DataRange[] | undefined> {
-  const ranges: { offset: number; length: number }[] = [];
+  const finder = new DataFinder(size);
   const file = new ScannedFile(path);
   try {
     for (let offset = 0; offset < size; ) {
       const found = file.read(offset, Math.min(WINDOW, size - offset));
       if (found.length === 0) break;
-      for (let at = 0; at < found.length; at += BLOCK) {
-        const length = Math.min(BLOCK, found.length - at);
-        if (found.compare(ZEROS, 0, length, at, at + length) === 0) continue;
-        const last = ranges.at(-1);
-        if (last !== undefined && last.offset + last.length === offset + at) last.length += length;
-        else ranges.push({ offset: offset + at, length });
-      }
+      finder.see(offset, found);
       offset += found.length;
       if (offset % BYTES_BETWEEN_TURNS === 0) await turn();
     }
   } finally {
     file.close();
   }
-  return ranges.length === 1 && ranges[0]!.offset === 0 && ranges[0]!.length === size ? undefined : ranges;
+  return finder.ranges();
 }
 
 /** Memory of which some block-aligned part is large enough for a window. */

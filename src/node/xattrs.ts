@@ -48,6 +48,19 @@ const SYSTEMS_WITH_XATTRS: ReadonlySet<string> = new Set(["linux", "android", "d
 
 const POLICIES: Readonly<Record<"portable" | "all", XattrFilter>> = { portable: isPortable, all: () => true };
 
+/**
+ * Which attributes a policy keeps; `undefined` when it keeps none.
+ *
+ * @throws TypeError for a policy that there is not.
+ */
+export function xattrFilter(policy: XattrPolicy = "portable"): XattrFilter | undefined {
+  if (policy === "none") return undefined;
+  const keep = typeof policy === "function" ? policy : POLICIES[policy];
+  if (keep === undefined)
+    throw new TypeError(`xattrs "${String(policy)}": use none, portable, all or a function`);
+  return keep;
+}
+
 function isPortable(name: string): boolean {
   return (
     name.startsWith("user.") ||
@@ -66,10 +79,8 @@ function isPortable(name: string): boolean {
  */
 export async function xattrScan(options: XattrOptions): Promise<XattrScan | undefined> {
   const { xattrs: policy, onWarning } = options;
-  if (policy === "none") return undefined;
-  const keep = typeof policy === "function" ? policy : POLICIES[policy ?? "portable"];
-  if (keep === undefined)
-    throw new TypeError(`xattrs "${String(policy)}": use none, portable, all or a function`);
+  const keep = xattrFilter(policy);
+  if (keep === undefined) return undefined;
   const reader = options.xattrReader ?? (await installedReader());
   if (typeof reader !== "string") return new XattrScan(reader, keep);
   const remedy = `run "npm install ${PACKAGE}", or set xattrs to none`;

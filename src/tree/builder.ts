@@ -42,6 +42,7 @@ export class TreeBuilder {
   readonly #data = new Map<number, readonly DataRange[]>();
   readonly #xattrs = new XattrTable();
   readonly #linkCounts = new Map<number, number>();
+  readonly #linkKeys = new Map<number, string>();
   readonly #implied = new Set<number>();
   #capacity = 1024;
   #nameBytes = 0;
@@ -122,6 +123,11 @@ export class TreeBuilder {
     this.#data.set(row, data);
   }
 
+  /** Says what names the inode in a row where it has further names outside of the tree. */
+  setLinkKey(row: number, key: string): void {
+    this.#linkKeys.set(row, key);
+  }
+
   /** Says that the directory in a row is only known from the paths of others. */
   imply(row: number): void {
     this.#implied.add(row);
@@ -136,6 +142,7 @@ export class TreeBuilder {
       data: this.#data,
       xattrs: this.#xattrs,
       linkCounts: this.#linkCounts,
+      linkKeys: this.#linkKeys,
       implied: this.#implied,
     };
     return new Tree(columns, extras, origins);

@@ -1,10 +1,11 @@
 import { printable } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
+import type { Content } from "../extents/index.ts";
 import { nameProblem, PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from "./builder.ts";
 import type { DataRange, Device } from "./entry.ts";
-import { DIRECTORY, TYPE_MASK, typeOfMode } from "./mode.ts";
+import { DIRECTORY, FILE, TYPE_MASK, typeOfMode } from "./mode.ts";
 import { enlarged, NameTable } from "./name-table.ts";
-import { climbs, lastName, nameRanges } from "./path.ts";
+import { climbs, joinedPath, lastName, nameRanges } from "./path.ts";
 import type { ContentOrigin, Tree } from "./tree.ts";
 import { XattrTable } from "./xattrs.ts";
 
@@ -14,6 +15,13 @@ export interface LayOptions {
   readonly from?: number;
   /** Rows of the tree that are left out, with all below them. */
   readonly skip?: (row: number) => boolean;
+  /** Told of each row that was put or merged. */
+  readonly onLaid?: (row: number) => void;
+  /**
+   * Names of one inode in several trees, by what they have in common there: as long as the same map is given,
+   * they stay hard links of each other.
+   */
+  readonly links?: Map<string, number>;
   /** Told when a directory takes the place of something else, or the other way round. */
   readonly onReplaced?: (path: string, before: string, now: string) => void;
 }
@@ -134,6 +142,40 @@ export class TreeDraft {
     if (this.#inode[row] === NONE) this.#pendingLinks.push({ row, target: target.slice() });
   }
 
+  /**
+   * What the file at a path holds; symlinks are followed within the tree. `undefined` when there is none.
+   */
+  contentAt(path: Uint8Array): Content | undefined {
+    const row = this.#resolve(path, MOST_SYMLINKS);
+    if (row === undefined) return undefined;
+    const inode = this.#inode[row]!;
+    if (inode === NONE || (this.#mode[inode]! & TYPE_MASK) !== FILE) return undefined;
+    return this.#origins[this.#origin[inode]!]!.content(this.#key[inode]!);
+  }
+
+  /** The row that a path leads to, over symlinks, none of which leads out of the tree. */
+  #resolve(path: Uint8Array, symlinksLeft: number): number | undefined {
+    let row: number = 0;
+    for (const { start, end } of nameRanges(path)) {
+      if (end - start === 2 && path[start] === DOT && path[start + 1] === DOT) {
+        row = row === 0 ? 0 : this.#names.parent(row);
+        continue;
+      }
+      const child = this.#names.find(row, path, start, end);
+      if (child === undefined) return undefined;
+      const target = this.#targets.get(this.#inode[child]!);
+      if (target === undefined) {
+        row = child;
+        continue;
+      }
+      if (symlinksLeft === 0) return undefined;
+      const base = target[0] === SLASH ? NO_BYTES : this.path(row);
+      const rest = path.subarray(end);
+      return this.#resolve(joinedPath(joinedPath(base, target), rest), symlinksLeft - 1);
+    }
+    return row;
+  }
+
   /** Takes a row out, with all below it. The root loses only what lies below it. */
   remove(row: number): void {
     const pending = [row];
@@ -227,7 +269,7 @@ export class TreeDraft {
    * replace what is no directory: that is noted in {@link problems}.
    */
   lay(tree: Tree, path: Uint8Array, options: LayOptions = {}): void {
-    const { from = 0, skip, onReplaced } = options;
+    const { from = 0, skip, onLaid, links, onReplaced } = options;
     const { columns } = tree;
     const origins = tree.origins.map((origin) => this.addOrigin(origin));
     /** The row here of each directory of the tree. */
@@ -237,13 +279,18 @@ export class TreeDraft {
 
     const layRow = (row: number, put: (attributes: RowAttributes) => number | undefined): void => {
       const primary = columns.primary[row]!;
-      const before = inodeOf.get(primary);
+      const key = links === undefined ? undefined : tree.extras.linkKeys?.get(primary);
+      const before = inodeOf.get(primary) ?? (key === undefined ? undefined : links!.get(key));
       const attributes = { ...tree.attributes(primary), origin: origins[columns.origin[primary]!] ?? 0 };
       const at = put(attributes);
       if (at === undefined) return;
       rowOf[row] = at;
       if (before !== undefined) this.#inode[at] = before;
-      else if (tree.linkCount(row) > 1) inodeOf.set(primary, at);
+      else {
+        if (tree.linkCount(row) > 1) inodeOf.set(primary, at);
+        if (key !== undefined) links!.set(key, at);
+      }
+      onLaid?.(at);
     };
 
     layRow(from, (attributes) => this.#overlay(path, attributes, tree.isImplied(from), onReplaced));
@@ -473,7 +520,11 @@ export class TreeDraft {
   }
 }
 
+/** How many symlinks Linux follows in one path. */
+const MOST_SYMLINKS = 40;
+
 const SLASH = 0x2f;
+const DOT = 0x2e;
 const NO_BYTES = new Uint8Array(0);
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 

@@ -6,4 +6,4 @@ export * as fileMode from "./mode.ts";
 export { climbs, joinedPath, pathBytes, pathNames, shownPath } from "./path.ts";
 export { emptied, ownedBy, subtree } from "./select.ts";
 export { type ContentOrigin, Tree, type TreeColumns, type TreeExtras } from "./tree.ts";
-export type { Xattrs, XattrTable } from "./xattrs.ts";
+export { type Xattrs, type XattrTable, xattrProblems } from "./xattrs.ts";

@@ -52,6 +52,11 @@ export interface TreeExtras {
   readonly xattrs: XattrTable;
   /** How many names the first row of a set of hard links has, itself included. */
   readonly linkCounts: ReadonlyMap<number, number>;
+  /**
+   * What names the inode of files that have further names outside of the tree, as other trees of the same
+   * source have it too.
+   */
+  readonly linkKeys?: ReadonlyMap<number, string>;
   /** Directories that no source told of, but for the paths of what lies in them. */
   readonly implied?: ReadonlySet<number>;
 }

@@ -1,0 +1,106 @@
+import { pipeline, Readable } from "node:stream";
+import * as zlib from "node:zlib";
+import { DiskwrightError } from "../errors.ts";
+
+/** How a file is compressed, as its first bytes tell. */
+export type Compression = "gzip" | "zstd" | "xz" | "bzip2";
+
+const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
+  ["gzip", [0x1f, 0x8b]],
+  ["zstd", [0x28, 0xb5, 0x2f, 0xfd]],
+  ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+  ["bzip2", [0x42, 0x5a, 0x68]],
+];
+
+/** How many bytes tell the compression. */
+export const MAGIC_SIZE = 6;
+
+/** The compression of a file that starts with these bytes; `undefined` for none that is known. */
+export function compressionOf(start: Uint8Array): Compression | undefined {
+  return MAGIC.find(([, magic]) => magic.every((byte, index) => start[index] === byte))?.[0];
+}
+
+/**
+ * What compressed bytes hold. Damage and an early end are errors that name the file.
+ *
+ * @throws DiskwrightError `CORRUPT`; `SOURCE_UNREADABLE` for a compression that cannot be read here.
+ */
+export async function* decompressed(
+  source: AsyncIterable<Uint8Array>,
+  compression: Compression,
+  name: string,
+): AsyncGenerator<Uint8Array> {
+  const unpacked = await decompressor(compression, source, name);
+  try {
+    for await (const chunk of unpacked) yield chunk;
+  } catch (error) {
+    if (error instanceof DiskwrightError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DiskwrightError(
+      "CORRUPT",
+      `${name}: the ${compression} data is damaged or cut off: ${reason}`,
+      {
+        path: name,
+        cause: error,
+      },
+    );
+  }
+}
+
+async function decompressor(
+  compression: Compression,
+  source: AsyncIterable<Uint8Array>,
+  name: string,
+): Promise<AsyncIterable<Uint8Array>> {
+  switch (compression) {
+    case "gzip":
+      return through(source, zlib.createGunzip({ chunkSize: CHUNK }));
+    case "zstd":
+      // Newer versions of Node bring it.
+      return createZstdDecompress === undefined ? zstd(source) : through(source, createZstdDecompress());
+    case "xz":
+      return await xz(source);
+    case "bzip2":
+      throw new DiskwrightError(
+        "SOURCE_UNREADABLE",
+        `${name}: bzip2 is not read: unpack it first (bzip2 -dc), and pass it through a pipe or as a .tar`,
+        { path: name },
+      );
+  }
+}
+
+const CHUNK = 256 * 1024;
+
+const { createZstdDecompress } = zlib as { createZstdDecompress?: () => NodeJS.ReadWriteStream };
+
+function through(
+  source: AsyncIterable<Uint8Array>,
+  transform: NodeJS.ReadWriteStream,
+): AsyncIterable<Uint8Array> {
+  // Errors of either side reach whoever reads the result.
+  return pipeline(Readable.from(source), transform, () => {}) as unknown as AsyncIterable<Uint8Array>;
+}
+
+async function* zstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { Decompress } = await import("fzstd");
+  const ready: Uint8Array[] = [];
+  let isFinal = false;
+  const stream = new Decompress((bytes, final) => {
+    ready.push(bytes);
+    isFinal ||= final === true;
+  });
+  for await (const chunk of source) {
+    stream.push(chunk);
+    yield* ready.splice(0);
+  }
+  stream.push(new Uint8Array(0), true);
+  yield* ready.splice(0);
+  if (!isFinal) throw new Error("unexpected end");
+}
+
+async function xz(source: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
+  const { XzReadableStream } = (await import("xz-decompress")) as unknown as {
+    XzReadableStream: new (stream: unknown) => AsyncIterable<Uint8Array>;
+  };
+  return new XzReadableStream(Readable.toWeb(Readable.from(source)));
+}

@@ -1,0 +1,108 @@
+import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { DiskwrightError } from "../errors.ts";
+import type { FileContent } from "../extents/index.ts";
+import { isSystemError, reasonOf } from "./host-error.ts";
+
+/** Small pieces are collected up to this before they are written. */
+const BUFFER_SIZE = 1024 * 1024;
+
+/** How many names are tried for the file. */
+const MOST_NAMES = 1000;
+
+/**
+ * A file for content that cannot be read twice, such as that of a tar out of a pipe. It has no name as soon as
+ * it is open, so that nothing of it is left whatever happens; where a system does not allow that, it is removed
+ * when the process ends.
+ */
+export class Spool {
+  readonly #directory: string;
+  #descriptor: number | undefined;
+  #path: Uint8Array = new Uint8Array(0);
+  readonly #buffer = new Uint8Array(BUFFER_SIZE);
+  #buffered = 0;
+  #written = 0;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Where the next byte will be. */
+  get position(): number {
+    return this.#written + this.#buffered;
+  }
+
+  /** Keeps bytes behind those that are there. */
+  append(bytes: Uint8Array): void {
+    if (bytes.length > BUFFER_SIZE - this.#buffered) this.#flush();
+    if (bytes.length >= BUFFER_SIZE) {
+      this.#write(bytes);
+      return;
+    }
+    this.#buffer.set(bytes, this.#buffered);
+    this.#buffered += bytes.length;
+  }
+
+  /** Brings everything into the file; nothing is appended afterwards. */
+  finish(): void {
+    this.#flush();
+  }
+
+  /** What was kept from `start` on, as content of `size` bytes. */
+  content(start: number, size: number, stored: FileContent["stored"]): FileContent {
+    return {
+      type: "file",
+      path: this.#path,
+      descriptor: this.#descriptor,
+      start,
+      size,
+      stored,
+      stamp: undefined,
+    };
+  }
+
+  #flush(): void {
+    if (this.#buffered > 0) this.#write(this.#buffer.subarray(0, this.#buffered));
+    this.#buffered = 0;
+  }
+
+  #write(bytes: Uint8Array): void {
+    try {
+      this.#descriptor ??= this.#open();
+      for (let done = 0; done < bytes.length; ) {
+        done += writeSync(this.#descriptor, bytes, done, bytes.length - done, this.#written + done);
+      }
+    } catch (error) {
+      throw new DiskwrightError(
+        "OUTPUT",
+        `${this.#directory}: the content of an archive that cannot be read twice is kept there: ${reasonOf(error)}; ` +
+          "name a directory with room (--spool), or unpack it to a plain .tar first",
+        { path: this.#directory, cause: error },
+      );
+    }
+    this.#written += bytes.length;
+  }
+
+  #open(): number {
+    for (let number = 0; ; number++) {
+      const path = join(this.#directory, `.diskwright.${process.pid}-${number}.spool`);
+      let descriptor: number;
+      try {
+        descriptor = openSync(path, "wx+", 0o600);
+      } catch (error) {
+        if (!isSystemError(error) || error.code !== "EEXIST" || number >= MOST_NAMES) throw error;
+        continue;
+      }
+      this.#path = Buffer.from(path);
+      try {
+        unlinkSync(path);
+      } catch {
+        process.once("exit", () => {
+          closeSync(descriptor);
+          unlinkSync(path);
+        });
+      }
+      return descriptor;
+    }
+  }
+}

@@ -1,0 +1,236 @@
+import { readFileSync, statSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { Composition, type ContentsRule, type RootSource, type Sources } from "../compose/index.ts";
+import { DiskwrightError } from "../errors.ts";
+import { type CancelSignal, contentBytes } from "../extents/index.ts";
+import { readMtree } from "../mtree/index.ts";
+import { mapIds, parseIdMap, parseOwner } from "../ownership/index.ts";
+import { ownedBy, type Tree } from "../tree/index.ts";
+import { type DirectoryOptions, directory, entry } from "./directory.ts";
+import { excluder } from "./exclude.ts";
+import { FileReader } from "./file-reader.ts";
+import { expand, isPattern } from "./glob.ts";
+import { reasonOf } from "./host-error.ts";
+import { tarArchive } from "./tar.ts";
+
+/** What {@link stage} can be told. */
+export interface StageOptions {
+  /** What relative paths start from. Default: the working directory. */
+  readonly base?: string | undefined;
+  /** The time of what is made, in seconds since 1970. Default 0. */
+  readonly time?: number | undefined;
+  /** Where content is kept that cannot be read twice, such as that of a compressed tar. */
+  readonly spoolDirectory?: string | undefined;
+  /** Leaves out a file of the host, such as the output itself. */
+  readonly isOutput?: ((path: string) => boolean) | undefined;
+  readonly signal?: CancelSignal | undefined;
+  readonly onWarning?: ((warning: string) => void) | undefined;
+  /** Called now and then with what is being read, and the number of entries found so far. */
+  readonly onProgress?: ((source: string, entries: number) => void) | undefined;
+}
+
+/**
+ * Reads all sources and composes them into one tree. Nothing is copied: the tree refers to the files.
+ *
+ * @throws DiskwrightError `SOURCE_UNREADABLE`, `INVALID_TREE` or `INVALID_SPEC`, each naming all that is wrong.
+ */
+export async function stage(sources: Sources, options: StageOptions = {}): Promise<Tree> {
+  return await new Staging(sources, options).run();
+}
+
+class Staging {
+  readonly #sources: Sources;
+  readonly #options: StageOptions;
+  readonly #base: string;
+
+  constructor(sources: Sources, options: StageOptions) {
+    this.#sources = sources;
+    this.#options = options;
+    this.#base = options.base ?? ".";
+  }
+
+  async run(): Promise<Tree> {
+    const { root = [], contents = [], directories = [], symlinks = [], files = [] } = this.#sources;
+    const composition = new Composition(this.#options.time);
+    const manifests = (this.#sources.manifest ?? []).map((path) => readMtree(this.#fileBytes(path), path));
+    const storePaths = this.#storePaths();
+    const isPlain = [contents, directories, symlinks, files, manifests, storePaths].every(
+      ({ length }) => length === 0,
+    );
+    if (isPlain && root.length === 1 && (root[0]!.target ?? "/") === "/") return await this.#root(root[0]!);
+    for (const source of root) {
+      const tree = await this.#root(source);
+      const isLayer = root.length > 1 && !this.#isDirectory(source.source);
+      composition.layRoot(tree, source.target ?? "/", `root ${source.source}`, isLayer);
+    }
+    await this.#layStorePaths(composition, storePaths);
+    for (const [index, rule] of contents.entries()) await this.#layContents(composition, rule, index);
+    for (const [index, rule] of directories.entries()) {
+      composition.makeDirectory(typeof rule === "string" ? { path: rule } : rule, `directories[${index}]`);
+    }
+    for (const [index, rule] of symlinks.entries()) composition.makeSymlink(rule, `symlinks[${index}]`);
+    for (const [index, rule] of files.entries()) composition.makeFile(rule, `files[${index}]`);
+    const reader = new FileReader();
+    try {
+      return await composition.finish(manifests, (content) => contentBytes(content, reader));
+    } finally {
+      reader.close();
+      for (const warning of composition.warnings) this.#options.onWarning?.(warning);
+    }
+  }
+
+  /** A root source as a tree, with the owners that it is to have. */
+  async #root(source: RootSource): Promise<Tree> {
+    const tree = await this.#read(source);
+    const own = source.owner !== undefined || source.idMap || source.uidMap || source.gidMap;
+    const { owner, idMap = [], uidMap = [], gidMap = [] } = own ? source : this.#sources;
+    if (owner !== undefined) {
+      const { uid, gid } = parseOwner(owner);
+      return ownedBy(tree, uid, gid);
+    }
+    const ranges = [...idMap, ...uidMap, ...gidMap];
+    if (ranges.length === 0) return tree;
+    return mapIds(tree, {
+      uid: parseIdMap([...idMap, ...uidMap]),
+      gid: parseIdMap([...idMap, ...gidMap]),
+    });
+  }
+
+  async #read({ source, target = "/", exclude }: RootSource): Promise<Tree> {
+    if (source === "") throw new DiskwrightError("INVALID_SPEC", "a source has an empty name");
+    const options = this.#readOptions(source, target, exclude);
+    if (source === "-") return await tarArchive({ descriptor: 0, name: "standard input" }, options);
+    const path = this.#path(source);
+    return this.#isDirectory(source) ? await directory(path, options) : await tarArchive(path, options);
+  }
+
+  #readOptions(
+    source: string,
+    target: string,
+    exclude?: readonly string[],
+  ): DirectoryOptions & {
+    readonly spoolDirectory?: string | undefined;
+    readonly holes?: "keep" | "detect" | undefined;
+  } {
+    const { xattrs, holes } = this.#sources;
+    const { signal, onWarning, onProgress, spoolDirectory, isOutput } = this.#options;
+    const below = target.replace(/\/+$/, "");
+    const everywhere = excluder(this.#sources.exclude);
+    const own = excluder(exclude);
+    const host = this.#path(source);
+    const isLeftOut = (path: string): boolean =>
+      (everywhere?.(below + path) ?? false) || (own?.(path) ?? false) || (isOutput?.(host + path) ?? false);
+    return {
+      ...(everywhere || own || isOutput ? { exclude: isLeftOut } : {}),
+      xattrs,
+      holes,
+      spoolDirectory,
+      signal,
+      onWarning,
+      onProgress: (entries) => onProgress?.(source, entries),
+    };
+  }
+
+  #storePaths(): readonly string[] {
+    const { storePaths = [] } = this.#sources;
+    if (typeof storePaths !== "string") return storePaths;
+    const lines = new TextDecoder().decode(this.#fileBytes(storePaths)).split("\n");
+    return [...new Set(lines.map((line) => line.trim()).filter((line) => line !== ""))];
+  }
+
+  /** Lays each store path where it lies, or at the root; they belong to root, as in every Nix store. */
+  async #layStorePaths(composition: Composition, paths: readonly string[]): Promise<void> {
+    const links = new Map<string, number>();
+    for (const path of paths) {
+      const target = this.#sources.onlyNixStore ? `/${basename(path)}` : path;
+      const rule: ContentsRule = { source: path, target };
+      await this.#layEntry(composition, path, target, rule, `store path ${path}`, links);
+    }
+  }
+
+  async #layContents(composition: Composition, rule: ContentsRule, index: number): Promise<void> {
+    const { source, target } = rule;
+    const name = `contents[${index}] ${source}`;
+    const links = new Map<string, number>();
+    const path = this.#path(source);
+    if (!isPattern(source) || this.#exists(source)) {
+      // A directory's contents go to the target; a link to one stands for it.
+      if (this.#isDirectory(source)) {
+        const tree = await directory(path, this.#readOptions(source, target));
+        composition.layContents(tree, 0, target, rule, name, links);
+      } else await this.#layEntry(composition, path, target, rule, name, links);
+      return;
+    }
+    const found = expand(path);
+    if (found.length === 0) throw unreadable(source, "the pattern matches nothing");
+    composition.makeDirectory({ path: target }, name);
+    for (const match of found) {
+      await this.#layEntry(
+        composition,
+        match,
+        `${target.replace(/\/+$/, "")}/${basename(match)}`,
+        rule,
+        name,
+        links,
+      );
+    }
+  }
+
+  async #layEntry(
+    composition: Composition,
+    path: string,
+    target: string,
+    rule: ContentsRule,
+    name: string,
+    links: Map<string, number>,
+  ): Promise<void> {
+    const parent = target.slice(0, target.lastIndexOf("/"));
+    const renamed = target.slice(target.lastIndexOf("/"));
+    // Patterns are for where things go; the tree has the entry under the name of its source.
+    const own = `/${basename(path)}`;
+    const options = this.#readOptions(".", parent);
+    const { exclude } = options;
+    const tree = await entry(path, {
+      ...options,
+      ...(exclude && { exclude: (at: string) => exclude(renamed + at.slice(own.length)) }),
+    });
+    const row = tree.columns.firstChild[0]!;
+    if (tree.columns.childCount[0] === 0) return;
+    composition.layContents(tree, row, target, rule, name, links);
+  }
+
+  #path(source: string): string {
+    return resolve(this.#base, source);
+  }
+
+  #exists(source: string): boolean {
+    return statSync(this.#path(source), { throwIfNoEntry: false }) !== undefined;
+  }
+
+  #isDirectory(source: string): boolean {
+    if (source === "-") return false;
+    try {
+      return statSync(this.#path(source)).isDirectory();
+    } catch (error) {
+      // A link that leads nowhere can still be copied as a link.
+      if (
+        (error as NodeJS.ErrnoException).code === "ENOENT" ||
+        (error as NodeJS.ErrnoException).code === "ELOOP"
+      )
+        return false;
+      throw unreadable(source, reasonOf(error), error);
+    }
+  }
+
+  #fileBytes(path: string): Uint8Array {
+    try {
+      return readFileSync(this.#path(path));
+    } catch (error) {
+      throw unreadable(path, reasonOf(error), error);
+    }
+  }
+}
+
+function unreadable(path: string, reason: string, cause?: unknown): DiskwrightError {
+  return new DiskwrightError("SOURCE_UNREADABLE", `${path}: ${reason}`, { path, cause });
+}

@@ -1,0 +1,2 @@
+export type { TarTime } from "./numbers.ts";
+export { type TarInput, type TarMember, TarReader } from "./read.ts";

@@ -14,7 +14,7 @@ import {
   sparseProblem,
   withoutEmpty,
 } from "./sparse.ts";
-import { BLOCK, type TarHeader, TYPE, tarHeader } from "./structures.ts";
+import { BLOCK, headerField, TYPE, tarHeader } from "./structures.ts";
 import { memberXattrs } from "./xattrs.ts";
 
 /** Where an archive is read from, once from start to end. */
@@ -108,9 +108,9 @@ export class TarReader {
       } else if (isZero(block)) {
         this.#isAtEnd = true;
       } else {
-        const header = checkedHeader(block, offset);
-        if (await this.#extend(header, extensions, offset)) continue;
-        return await this.#member(header, block, extensions, offset);
+        checkSum(block, offset);
+        if (await this.#extend(block, extensions, offset)) continue;
+        return await this.#member(block, extensions, offset);
       }
     }
     return undefined;
@@ -148,14 +148,15 @@ export class TarReader {
   }
 
   /** Takes in a header that describes the member behind it; false when it is a member's own. */
-  async #extend(header: TarHeader, extensions: Extensions, offset: number): Promise<boolean> {
-    switch (header.typeflag) {
+  async #extend(header: Uint8Array, extensions: Extensions, offset: number): Promise<boolean> {
+    const flag = typeflag(header);
+    switch (flag) {
       case TYPE.paxHeader:
       case TYPE.solarisHeader:
       case TYPE.paxGlobal: {
         const records = paxRecords(await this.#extension(header, offset));
         if (records === undefined) throw corrupt(offset, "the extended header cannot be read");
-        const isGlobal = header.typeflag === TYPE.paxGlobal;
+        const isGlobal = flag === TYPE.paxGlobal;
         for (const { keyword, value } of records) {
           if (isGlobal) this.#globals.set(keyword, value);
           extensions.records.set(keyword, value);
@@ -180,8 +181,8 @@ export class TarReader {
   }
 
   /** The content of a header's own, which is kept in memory. */
-  async #extension(header: TarHeader, offset: number): Promise<Uint8Array> {
-    const size = fieldNumber(header.size);
+  async #extension(header: Uint8Array, offset: number): Promise<Uint8Array> {
+    const size = fieldNumber(headerField(header, "size"));
     if (size === undefined || size < 0) throw corrupt(offset, "the size of an extended header is no number");
     if (size > LARGEST_EXTENSION) {
       throw corrupt(
@@ -205,35 +206,32 @@ export class TarReader {
     this.#padding = (BLOCK - (stored % BLOCK)) % BLOCK;
   }
 
-  async #member(
-    header: TarHeader,
-    block: Uint8Array,
-    extensions: Extensions,
-    offset: number,
-  ): Promise<TarMember> {
+  async #member(header: Uint8Array, extensions: Extensions, offset: number): Promise<TarMember> {
     const { records } = extensions;
-    const isPosix = byteKey(header.magic.subarray(0, 6)) === "ustar\0";
+    const flag = typeflag(header);
+    const isPosix = isPosixHeader(header);
     const path =
       extensions.name ?? records.get("GNU.sparse.name") ?? records.get("path") ?? headerPath(header, isPosix);
     const at = (what: string): DiskwrightError => corrupt(offset, `${shownName(path)}: ${what}`);
     if (path.length === 0) throw at("a member has no name");
     if (path.includes(0)) throw at("its name holds a NUL");
-    const type = this.#typeOf(header.typeflag, path, isPosix);
-    const target = untilNul(extensions.link ?? records.get("linkpath") ?? header.linkName);
-    // A block is reused by the next read, and the map of a sparse file is read now.
-    const number = (keyword: string, field: Uint8Array, what: string): number =>
-      numberOf(records.get(keyword), field) ?? fail(at(`its ${what} is no number`));
-    const mode = fieldNumber(header.mode) ?? fail(at("its mode is no number"));
-    const uid = number("uid", header.uid, "owner");
-    const gid = number("gid", header.gid, "group");
+    const type = this.#typeOf(flag, path, isPosix);
+    const target = untilNul(extensions.link ?? records.get("linkpath") ?? headerField(header, "linkName"));
+    const number = (name: "uid" | "gid" | "size", what: string): number =>
+      numberOf(records.get(name), headerField(header, name)) ?? fail(at(`its ${what} is no number`));
+    const mode = fieldNumber(headerField(header, "mode")) ?? fail(at("its mode is no number"));
+    const uid = number("uid", "owner");
+    const gid = number("gid", "group");
     if (uid < 0 || uid > LARGEST_ID || gid < 0 || gid > LARGEST_ID)
       throw at(`its owner ${uid}:${gid} is not within 0 … ${LARGEST_ID}`);
-    const size = number("size", header.size, "size");
+    const size = number("size", "size");
     if (size < 0) throw at("its size is negative");
-    const mtime = timeOf(records.get("mtime"), header.mtime) ?? fail(at("its time is no number"));
+    const mtime =
+      timeOf(records.get("mtime"), headerField(header, "mtime")) ?? fail(at("its time is no number"));
     const device = type === "character" || type === "block" ? this.#device(header, records, at) : undefined;
-    this.#begin(holdsContent(header.typeflag, extensions) ? size : 0);
-    const map = await this.#sparseMap(header, block, extensions, at);
+    this.#begin(holdsContent(flag, extensions) ? size : 0);
+    // The header's bytes are gone as soon as the next block is read.
+    const map = await this.#sparseMap(header, extensions, at);
     const stored = this.#unread;
     const problem = map && sparseProblem(map, stored);
     if (problem !== undefined) throw at(problem);
@@ -286,12 +284,12 @@ export class TarReader {
   }
 
   #device(
-    header: TarHeader,
+    header: Uint8Array,
     records: ReadonlyMap<string, Uint8Array>,
     at: (what: string) => DiskwrightError,
   ): Device {
-    const major = numberOf(records.get("SCHILY.devmajor"), header.major);
-    const minor = numberOf(records.get("SCHILY.devminor"), header.minor);
+    const major = numberOf(records.get("SCHILY.devmajor"), headerField(header, "major"));
+    const minor = numberOf(records.get("SCHILY.devminor"), headerField(header, "minor"));
     if (
       major === undefined ||
       minor === undefined ||
@@ -306,13 +304,12 @@ export class TarReader {
 
   /** The map of a sparse file, by whichever way it is told. */
   async #sparseMap(
-    header: TarHeader,
-    block: Uint8Array,
+    header: Uint8Array,
     extensions: Extensions,
     at: (what: string) => DiskwrightError,
   ): Promise<SparseMap | undefined> {
     const { records, repeated } = extensions;
-    if (header.typeflag === TYPE.gnuSparse) return await this.#gnuSparseMap(block, at);
+    if (typeflag(header) === TYPE.gnuSparse) return await this.#gnuSparseMap(header, at);
     const major = records.get("GNU.sparse.major");
     if (major !== undefined && byteKey(major) === "1") {
       const size = byteKey(records.get("GNU.sparse.realsize") ?? new Uint8Array(0));
@@ -364,18 +361,19 @@ function holdsContent(flag: number, { isPax }: Extensions): boolean {
   }
 }
 
-/** The header in a block, if its sum is right: of bytes, or of signed bytes, as some old programs have it. */
-function checkedHeader(block: Uint8Array, offset: number): TarHeader {
-  let sum = 0;
-  let signed = 0;
+/** Checks the sum of a header: of bytes, or of signed bytes, as some old programs have it. */
+function checkSum(block: Uint8Array, offset: number): void {
+  let sum = 8 * 0x20;
+  let negative = 0;
   for (let index = 0; index < BLOCK; index++) {
-    const byte = index >= CHECKSUM && index < CHECKSUM + 8 ? 0x20 : block[index]!;
+    // The field itself counts as blanks.
+    if (index === CHECKSUM) index += 8;
+    const byte = block[index]!;
     sum += byte;
-    signed += byte > 127 ? byte - 256 : byte;
+    if (byte > 127) negative++;
   }
-  const header = tarHeader.fromBytes(block);
-  const stored = fieldNumber(header.checksum);
-  if (stored === sum || stored === signed) return header;
+  const stored = fieldNumber(headerField(block, "checksum"));
+  if (stored === sum || stored === sum - 256 * negative) return;
   throw corrupt(
     offset,
     offset === 0 ? "it is no tar archive" : "a header is damaged: its checksum does not match",
@@ -383,10 +381,22 @@ function checkedHeader(block: Uint8Array, offset: number): TarHeader {
 }
 
 const CHECKSUM: number = tarHeader.offsetOf("checksum");
+const TYPEFLAG: number = tarHeader.offsetOf("typeflag");
+const MAGIC: number = tarHeader.offsetOf("magic");
 
-function headerPath({ name, prefix }: TarHeader, isPosix: boolean): Uint8Array {
-  const last = untilNul(name);
-  const first = isPosix ? untilNul(prefix) : NO_BYTES;
+function typeflag(header: Uint8Array): number {
+  return header[TYPEFLAG]!;
+}
+
+const POSIX_MAGIC = Uint8Array.of(0x75, 0x73, 0x74, 0x61, 0x72, 0); // ustar and NUL; GNU tar has blanks behind it
+
+function isPosixHeader(header: Uint8Array): boolean {
+  return POSIX_MAGIC.every((byte, index) => header[MAGIC + index] === byte);
+}
+
+function headerPath(header: Uint8Array, isPosix: boolean): Uint8Array {
+  const last = untilNul(headerField(header, "name"));
+  const first = isPosix ? untilNul(headerField(header, "prefix")) : NO_BYTES;
   if (first.length === 0) return last;
   const path = new Uint8Array(first.length + 1 + last.length);
   path.set(first);

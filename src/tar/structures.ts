@@ -27,6 +27,18 @@ export type TarHeader = RecordValue<typeof headerFields>;
 /** The header of POSIX (IEEE 1003.1 "pax", ustar interchange format). Numbers are text. */
 export const tarHeader: RecordType<TarHeader> = record(headerFields);
 
+type HeaderField = Exclude<keyof TarHeader, "typeflag">;
+
+const PLACES = new Map(
+  Object.entries(headerFields).map(([name, { span }]) => [name, { start: tarHeader.offsetOf(name), span }]),
+);
+
+/** The bytes of a field of a header, as they lie there: archives have headers by the hundred thousand. */
+export function headerField(header: Uint8Array, name: HeaderField): Uint8Array {
+  const { start, span } = PLACES.get(name)!;
+  return header.subarray(start, start + span);
+}
+
 const sparseEntryFields = { offset: bytes(12), length: bytes(12) } as const;
 const sparseEntry = record(sparseEntryFields);
 

@@ -69,6 +69,20 @@ export class XattrTable {
     return number === undefined ? undefined : this.#sets.get(number);
   }
 
+  /** The same rows with each set changed; a set that many rows have is changed once. */
+  mapped(change: (xattrs: Xattrs) => Xattrs): XattrTable {
+    const table = new XattrTable();
+    const changed = new Map<Xattrs, Xattrs>();
+    for (let row = 0; row < this.#setOf.length; row++) {
+      const before = this.get(row);
+      if (before === undefined) continue;
+      let after = changed.get(before);
+      if (after === undefined) changed.set(before, (after = change(before)));
+      table.set(row, after);
+    }
+    return table;
+  }
+
   /** Gives a row its extended attributes, in place of those that it had. An empty set is none. */
   set(row: number, xattrs: Xattrs): void {
     if (xattrs.size === 0) {

@@ -31,7 +31,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "sizing",
     "inspect",
   ],
-  node: ["bytes", "extents", "tree"],
+  tar: ["bytes", "extents", "tree"],
+  mtree: ["bytes", "tree"],
+  ownership: ["bytes", "tree", "mtree"],
+  compose: ["bytes", "extents", "tree", "mtree", "ownership"],
+  node: ["bytes", "extents", "tree", "tar", "mtree", "ownership", "compose"],
   cli: ["bytes", "extents", "tree", "ext4", "fat32", "formats", "layouts", "image", "inspect", "node"],
 };
 

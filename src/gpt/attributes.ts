@@ -1,3 +1,5 @@
+import { DiskwrightError } from "../errors.ts";
+
 /**
  * Attribute bits of a partition. Bits 0 to 2 mean the same for every type (UEFI 2.10 §5.3.3, table 5-8);
  * bits 48 to 63 belong to the type, and those here are of the Discoverable Partitions Specification.
@@ -28,4 +30,36 @@ export function attributesProblem(attributes: bigint): string | undefined {
   if (attributes < 0n || attributes > LIMIT) return `the attributes ${attributes}, which are not 64 bits`;
   if ((attributes & RESERVED) === 0n) return undefined;
   return `the attributes 0x${attributes.toString(16)}: bits 3 to 47 are reserved`;
+}
+
+/** The attributes by the names that spec files have for them. */
+const BY_NAME: ReadonlyMap<string, bigint> = new Map([
+  ["required", PARTITION_ATTRIBUTES.required],
+  ["no-block-io", PARTITION_ATTRIBUTES.noBlockIo],
+  ["legacy-bootable", PARTITION_ATTRIBUTES.legacyBootable],
+  ["grow-file-system", PARTITION_ATTRIBUTES.growFileSystem],
+  ["read-only", PARTITION_ATTRIBUTES.readOnly],
+  ["no-auto", PARTITION_ATTRIBUTES.noAuto],
+]);
+
+/**
+ * Attributes as people write them: names of {@link PARTITION_ATTRIBUTES} in lower case with hyphens, `bit-48` …
+ * `bit-63` for those of a type, or all bits as one number, `0x8000000000000000`.
+ *
+ * @throws DiskwrightError `INVALID_SPEC`, with the names that there are.
+ */
+export function parseAttributes(names: readonly string[]): bigint {
+  return names.reduce((bits, name) => bits | parseAttribute(name), 0n);
+}
+
+function parseAttribute(name: string): bigint {
+  const known = BY_NAME.get(name);
+  if (known !== undefined) return known;
+  const bit = /^bit-(\d{1,2})$/.exec(name)?.[1];
+  if (bit !== undefined && Number(bit) <= 63) return 1n << BigInt(bit);
+  if (/^0x[0-9a-f]{1,16}$/i.test(name)) return BigInt(name);
+  throw new DiskwrightError(
+    "INVALID_SPEC",
+    `attribute "${name}": use ${[...BY_NAME.keys()].join(", ")}, bit-48 … bit-63, or a number such as 0x8000000000000000`,
+  );
 }

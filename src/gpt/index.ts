@@ -1,4 +1,6 @@
-export { PARTITION_ATTRIBUTES } from "./attributes.ts";
+export { PARTITION_ATTRIBUTES, parseAttributes } from "./attributes.ts";
+export { DISCOVERABLE_ARCHITECTURES, DISCOVERABLE_TYPES } from "./discoverable.ts";
+export type { FoundHybrid } from "./hybrid.ts";
 export {
   type GptCopy,
   type GptDisk,
@@ -6,6 +8,7 @@ export {
   type GptPlan,
   type GptSpec,
   gptUsableRange,
+  type HybridSpec,
   type PlannedGptPartition,
   planGpt,
 } from "./plan.ts";

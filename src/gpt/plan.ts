@@ -1,6 +1,6 @@
 import { formatBytes } from "../bytes/index.ts";
 import { DoesNotFitError } from "../errors.ts";
-import { BOOT_CODE_SIZE } from "../mbr/index.ts";
+import { BOOT_CODE_SIZE, type HybridEntry } from "../mbr/index.ts";
 import {
   checkBootCode,
   checkDisk,
@@ -12,6 +12,7 @@ import {
   throwFindings,
 } from "../tables/index.ts";
 import { checkGuid, checkOverlaps, checkPartition, checkRange, checkUniqueGuids, isSector } from "./check.ts";
+import { checkHybrid } from "./hybrid.ts";
 import { ENTRY_LIMIT, entryArraySectors } from "./structures.ts";
 
 /** A partition that a GPT is to have. */
@@ -40,6 +41,11 @@ export interface GptDisk {
   readonly sectors: number;
   /** Entries of the table, 1 to 16,384. Default 128; fewer take no less room. */
   readonly entryCount?: number;
+  /**
+   * Where the primary entries start, from 2 on. Default 2, right behind the header; later, for boards whose
+   * firmware reads something else from there. Partitions start behind the entries.
+   */
+  readonly entriesLba?: number;
 }
 
 /** A disk with a GPT. */
@@ -53,6 +59,17 @@ export interface GptSpec extends GptDisk {
   readonly protectiveMbrBootable?: boolean;
   /** What a BIOS runs, at most 440 bytes. Default none. */
   readonly bootCode?: Uint8Array;
+  /** Partitions that are in the MBR too, for firmware that knows no GPT. At most three. Default none. */
+  readonly hybrid?: readonly HybridSpec[];
+}
+
+/** A partition of a GPT that is in the MBR too. */
+export interface HybridSpec {
+  /** The partition's number in the GPT. */
+  readonly number: number;
+  /** The type byte that it has in the MBR. */
+  readonly type: number;
+  readonly bootable?: boolean | undefined;
 }
 
 /** A partition as it will be written. */
@@ -88,6 +105,8 @@ export interface GptPlan {
   readonly entryArraySectors: number;
   readonly protectiveMbrBootable: boolean;
   readonly bootCode: Uint8Array;
+  /** What the MBR has beside its protective partition, in ascending order. */
+  readonly hybrid: readonly HybridEntry[];
   /** By number, which need not be the order in which they lie. */
   readonly partitions: readonly PlannedGptPartition[];
 }
@@ -106,6 +125,7 @@ export function gptUsableRange(disk: GptDisk): { firstUsableLba: number; lastUsa
   const findings = noFindings();
   checkDisk(disk.sectors, disk.sectorSize ?? 512, findings);
   checkEntryCount(disk.entryCount ?? DEFAULT_ENTRIES, findings);
+  checkEntriesLba(disk.entriesLba ?? FIRST_ENTRIES_LBA, findings);
   throwFindings("the disk cannot have a GPT", findings);
   const { firstUsableLba, lastUsableLba } = usableRange(disk);
   if (firstUsableLba > lastUsableLba) throw tooSmall(disk, firstUsableLba);
@@ -125,6 +145,8 @@ export function planGpt(spec: GptSpec): GptPlan {
   const findings = noFindings();
   const diskIsSound = checkDisk(sectors, sectorSize, findings);
   const countIsSound = checkEntryCount(entryCount, findings);
+  const { entriesLba = FIRST_ENTRIES_LBA } = spec;
+  const placeIsSound = checkEntriesLba(entriesLba, findings);
   checkBootCode(bootCode, BOOT_CODE_SIZE, findings);
   const diskGuid = checkGuid(spec.diskGuid, "the disk GUID", findings);
 
@@ -145,11 +167,17 @@ export function planGpt(spec: GptSpec): GptPlan {
     ({ firstLba, lastLba }) => isSector(firstLba) && isSector(lastLba) && firstLba <= lastLba,
   );
   let small: DoesNotFitError | undefined;
-  if (diskIsSound && countIsSound && checkFirstUsable(firstUsableLba, standard.firstUsableLba, findings)) {
+  if (
+    diskIsSound &&
+    countIsSound &&
+    placeIsSound &&
+    checkFirstUsable(firstUsableLba, standard.firstUsableLba, findings)
+  ) {
     if (firstUsableLba > lastUsableLba) small = tooSmall(spec, firstUsableLba);
     else checkRange(placed, firstUsableLba, lastUsableLba, findings);
   }
   checkOverlaps(placed, findings);
+  const hybrid = checkHybrid(spec.hybrid ?? [], partitions, findings);
   if (small !== undefined) {
     if (!hasFindings(findings)) throw small;
     findings.broken.push(small.message);
@@ -161,7 +189,7 @@ export function planGpt(spec: GptSpec): GptPlan {
     sectorSize,
     sectors,
     diskGuid,
-    primary: { headerLba: 1, entriesLba: 2 },
+    primary: { headerLba: 1, entriesLba },
     backup: { headerLba: sectors - 1, entriesLba: sectors - 1 - arraySectors },
     firstUsableLba,
     lastUsableLba,
@@ -169,13 +197,32 @@ export function planGpt(spec: GptSpec): GptPlan {
     entryArraySectors: arraySectors,
     protectiveMbrBootable,
     bootCode,
+    hybrid,
     partitions: partitions.sort((a, b) => a.number - b.number),
   };
 }
 
-function usableRange({ sectors, sectorSize = 512, entryCount = DEFAULT_ENTRIES }: GptDisk) {
+function usableRange({
+  sectors,
+  sectorSize = 512,
+  entryCount = DEFAULT_ENTRIES,
+  entriesLba = FIRST_ENTRIES_LBA,
+}: GptDisk) {
   const arraySectors = entryArraySectors(entryCount, sectorSize);
-  return { firstUsableLba: 2 + arraySectors, lastUsableLba: sectors - arraySectors - 2 };
+  return { firstUsableLba: entriesLba + arraySectors, lastUsableLba: sectors - arraySectors - 2 };
+}
+
+/** Behind the protective MBR and the header. */
+const FIRST_ENTRIES_LBA = 2;
+
+function checkEntriesLba(entriesLba: number, { unusable, broken }: Findings): boolean {
+  if (!isSector(entriesLba)) unusable.push(`the entries start at sector ${entriesLba}: give a whole number`);
+  else if (entriesLba < FIRST_ENTRIES_LBA) {
+    broken.push(
+      `the entries start at sector ${entriesLba}, where the header lies: use ${FIRST_ENTRIES_LBA} or more`,
+    );
+  } else return true;
+  return false;
 }
 
 function tooSmall(disk: GptDisk, firstUsableLba: number): DoesNotFitError {

@@ -1,10 +1,11 @@
 import { NIL_GUID } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { ByteSource } from "../extents/index.ts";
-import { protectiveMbrProblems } from "../mbr/index.ts";
+import { hybridEntries, protectiveMbrProblems } from "../mbr/index.ts";
 import { overlaps, type SectorSize } from "../tables/index.ts";
 import { attributesProblem } from "./attributes.ts";
 import { type FoundCopy, readCopy, type SectoredDisk, type VerifiedCopy } from "./copy.ts";
+import { type FoundHybrid, matchHybrid } from "./hybrid.ts";
 import { hasLoneSurrogate, nameFromUnits } from "./name.ts";
 import { type GptHeader, gptEntry } from "./structures.ts";
 import { partitionTypeName } from "./types.ts";
@@ -38,6 +39,8 @@ export interface GptTable {
   readonly entryCount: number;
   /** By number. */
   readonly partitions: readonly GptPartition[];
+  /** Which of them the MBR has as well, beside its protective partition. */
+  readonly hybrid: readonly FoundHybrid[];
   /** One line for each thing that is wrong. The partitions are what the table says all the same. */
   readonly problems: readonly string[];
   /** Whether the primary copy was unusable, and the backup was read in its place. */
@@ -117,7 +120,8 @@ async function describeTable(found: FoundTable, used: VerifiedCopy): Promise<Gpt
   if (disk.source.size % sectorSize !== 0) {
     problems.push(`the disk ends with a part of a sector: it has ${disk.source.size} bytes`);
   }
-  problems.push(...protectiveMbrProblems(await disk.source.read(0, 512), sectors));
+  const mbr = await disk.source.read(0, 512);
+  problems.push(...protectiveMbrProblems(mbr, sectors));
   for (const { role, table } of [primary, backup]) {
     if (table !== undefined) problems.push(...placeProblems(role, table, sectors));
   }
@@ -125,6 +129,7 @@ async function describeTable(found: FoundTable, used: VerifiedCopy): Promise<Gpt
   if (diskGuid === NIL_GUID) problems.push("the disk GUID is nil");
 
   const partitions = partitionsOf(used, problems);
+  const hybrid = matchHybrid(hybridEntries(mbr), partitions, problems);
   problems.push(...partitionProblems(partitions, used, sectors));
   return {
     sectorSize,
@@ -134,6 +139,7 @@ async function describeTable(found: FoundTable, used: VerifiedCopy): Promise<Gpt
     lastUsableLba: used.lastUsableLba,
     entryCount,
     partitions,
+    hybrid,
     problems,
     usedBackup: primary.table === undefined,
   };

@@ -1,6 +1,8 @@
+import { DISCOVERABLE_TYPES } from "./discoverable.ts";
+
 /**
  * Partition types by name: those of the UAPI Discoverable Partitions Specification (UAPI.2) under the names
- * that it gives them, and a few of other systems.
+ * that it gives them, and a few of other systems. {@link DISCOVERABLE_TYPES} has those of all architectures.
  */
 export const PARTITION_TYPES = {
   esp: "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
@@ -32,22 +34,26 @@ export const PARTITION_TYPES = {
   raid: "a19d880f-05fc-4d3b-a006-743f0f84911e",
   "ms-basic-data": "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7",
   "ms-reserved": "e3c9e316-0b5c-4db8-817d-f92df00215ae",
+  "ms-recovery": "de94bba4-06d1-4d40-a16a-bfd50179d6ac",
+  "chromeos-kernel": "fe3a2a5d-4f32-41a7-b725-accc3285a309",
+  "u-boot-environment": "3de21764-95bd-54bd-a5c3-4abe786f38a8",
 } as const;
 
 /** A name of {@link PARTITION_TYPES}. */
 export type PartitionTypeName = keyof typeof PARTITION_TYPES;
 
-const GUIDS: ReadonlyMap<string, string> = new Map(Object.entries(PARTITION_TYPES));
-const NAMES: ReadonlyMap<string, string> = new Map(
-  Object.entries(PARTITION_TYPES).map(([name, guid]) => [guid, name]),
-);
+const GUIDS: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(PARTITION_TYPES),
+  ...DISCOVERABLE_TYPES,
+]);
+const NAMES: ReadonlyMap<string, string> = new Map([...GUIDS].map(([name, guid]) => [guid, name]));
 
-/** The type GUID of a name, if {@link PARTITION_TYPES} has the name. */
+/** The type GUID of a name, if it is the name of one. */
 export function partitionTypeGuid(name: string): string | undefined {
   return GUIDS.get(name);
 }
 
-/** The name of a type GUID in lower case, if {@link PARTITION_TYPES} has one. */
+/** The name of a type GUID in lower case, if it has one. */
 export function partitionTypeName(guid: string): string | undefined {
   return NAMES.get(guid);
 }

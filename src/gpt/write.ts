@@ -10,10 +10,10 @@ import { GPT_REVISION, GPT_SIGNATURE, gptEntry, gptHeader } from "./structures.t
  * entries and the backup header. All partitions lie between.
  */
 export function* writeGpt(plan: GptPlan): Generator<Extent> {
-  const { sectorSize, sectors, primary, backup, bootCode, protectiveMbrBootable: bootable } = plan;
+  const { sectorSize, sectors, primary, backup, bootCode, hybrid, protectiveMbrBootable: bootable } = plan;
   const entries = entryArray(plan);
   const entriesCrc = crc32(entries.subarray(0, plan.entryCount * gptEntry.span));
-  yield bytesExtent(0, protectiveMbr(sectors, { sectorSize, bootable, bootCode }));
+  yield bytesExtent(0, protectiveMbr(sectors, { sectorSize, bootable, bootCode, hybrid }));
   yield bytesExtent(primary.headerLba * sectorSize, headerSector(plan, primary, backup, entriesCrc));
   yield bytesExtent(primary.entriesLba * sectorSize, entries);
   yield bytesExtent(backup.entriesLba * sectorSize, entries);

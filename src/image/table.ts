@@ -1,7 +1,7 @@
 import { MIB } from "../bytes/index.ts";
 import { planGpt } from "../gpt/index.ts";
 import { isLogical, type NumberedLayout } from "../layouts/index.ts";
-import { MBR_TYPES, type MbrPartitionSpec, type MbrSpec, planMbr } from "../mbr/index.ts";
+import { MBR_TYPES, type MbrPartitionSpec, type MbrSpec, mbrTypeByte, planMbr } from "../mbr/index.ts";
 import type { PartitionPlan, TablePlan } from "./plan.ts";
 import type { Image } from "./spec.ts";
 
@@ -46,7 +46,7 @@ function mbrSpec(image: Image, sectors: number, partitions: readonly PartitionPl
   const { sectorSize, layout, diskSignature, bootCode } = image;
   const entry = ({ number, type, bootable, offset, size }: PartitionPlan): MbrPartitionSpec => ({
     number,
-    type: Number(type),
+    type: mbrTypeByte(type),
     bootable,
     firstLba: offset / sectorSize,
     sectors: size / sectorSize,

@@ -1,5 +1,5 @@
 import { DiskwrightError } from "../errors.ts";
-import { PARTITION_ATTRIBUTES, PARTITION_TYPES, partitionTypeGuid } from "../gpt/index.ts";
+import { DISCOVERABLE_ARCHITECTURES, PARTITION_ATTRIBUTES, PARTITION_TYPES } from "../gpt/index.ts";
 import type { Layout, LayoutPartition } from "./layout.ts";
 
 /** The types by which systemd mounts partitions at these places (Discoverable Partitions Specification). */
@@ -26,11 +26,10 @@ export function discoverable(layout: Layout, architecture: string): Layout {
       "partitions are found by their types in a GPT only: use a layout with a GPT, or fstab",
     );
   }
-  if (partitionTypeGuid(`root-${architecture}`) === undefined) {
-    const known = Object.keys(PARTITION_TYPES).flatMap((name) => /^root-(.+)$/.exec(name)?.[1] ?? []);
+  if (!DISCOVERABLE_ARCHITECTURES.includes(architecture)) {
     throw new DiskwrightError(
       "INVALID_SPEC",
-      `architecture "${architecture}": use one of ${known.filter((name) => !name.includes("verity")).join(", ")}`,
+      `architecture "${architecture}": use one of ${DISCOVERABLE_ARCHITECTURES.join(", ")}`,
     );
   }
   const typed = (partition: LayoutPartition): LayoutPartition => {

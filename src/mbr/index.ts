@@ -1,3 +1,4 @@
+export { bootCodeOf } from "./boot-code.ts";
 export { type Geometry, PARTED_FILE_GEOMETRY, STANDARD_GEOMETRY } from "./chs.ts";
 export {
   type MbrPartitionSpec,
@@ -7,8 +8,14 @@ export {
   type PlannedMbrPartition,
   planMbr,
 } from "./plan.ts";
-export { type ProtectiveMbrOptions, protectiveMbr, protectiveMbrProblems } from "./protective.ts";
+export {
+  type HybridEntry,
+  hybridEntries,
+  type ProtectiveMbrOptions,
+  protectiveMbr,
+  protectiveMbrProblems,
+} from "./protective.ts";
 export { type MbrPartition, type MbrTable, type ReadMbrOptions, readMbr } from "./read.ts";
 export { BOOT_CODE_SIZE } from "./structures.ts";
-export { isExtended, MBR_TYPES, type MbrTypeName, mbrTypeName } from "./types.ts";
+export { isExtended, MBR_TYPES, type MbrTypeName, mbrTypeByte, mbrTypeName } from "./types.ts";
 export { writeMbr } from "./write.ts";

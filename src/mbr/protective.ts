@@ -1,3 +1,4 @@
+import { chsAddress, STANDARD_GEOMETRY } from "./chs.ts";
 import {
   ACTIVE,
   BOOT_SIGNATURE,
@@ -16,6 +17,17 @@ export interface ProtectiveMbrOptions {
   readonly bootable?: boolean;
   /** Boot code for BIOSes, at most 440 bytes. */
   readonly bootCode?: Uint8Array;
+  /** Partitions of the GPT that are in the MBR too, at most three, in ascending order. */
+  readonly hybrid?: readonly HybridEntry[];
+}
+
+/** A partition of a GPT as an MBR has it. */
+export interface HybridEntry {
+  /** The type byte. */
+  readonly type: number;
+  readonly firstLba: number;
+  readonly sectors: number;
+  readonly bootable: boolean;
 }
 
 /** The largest value of a 32-bit field: "the whole disk" where the disk is larger. */
@@ -25,18 +37,43 @@ const SIZE_LIMIT = 0xffffffff;
  * The first sector of a GPT disk of `sectors` sectors: an MBR with one partition over all the rest, so that
  * programs that know no GPT see no free space (UEFI 2.10 §5.2.3). The last address is given as FF FF FF, as
  * parted and sfdisk do, not as the true one: the specification allows both.
+ *
+ * In a hybrid, which no specification knows, the protective partition comes first, as Linux and Windows ask for,
+ * and ends before the first of the others, as gdisk has it.
  */
 export function protectiveMbr(sectors: number, options: ProtectiveMbrOptions = {}): Uint8Array {
+  const { hybrid = [] } = options;
   const entry: PartitionEntry = {
     status: options.bootable ? ACTIVE : 0,
     firstChs: Uint8Array.of(0x00, 0x02, 0x00),
     type: MBR_TYPES["gpt-protective"],
     lastChs: Uint8Array.of(0xff, 0xff, 0xff),
     firstLba: 1,
-    sectors: Math.min(sectors - 1, SIZE_LIMIT),
+    sectors: Math.min((hybrid[0]?.firstLba ?? sectors) - 1, SIZE_LIMIT),
   };
   const { bootCode } = options;
-  return bootRecordSector(options.sectorSize ?? 512, [entry], bootCode === undefined ? {} : { bootCode });
+  const entries = [entry, ...hybrid.map(hybridEntry)];
+  return bootRecordSector(options.sectorSize ?? 512, entries, bootCode === undefined ? {} : { bootCode });
+}
+
+function hybridEntry({ type, firstLba, sectors, bootable }: HybridEntry): PartitionEntry {
+  return {
+    status: bootable ? ACTIVE : 0,
+    firstChs: chsAddress(firstLba, STANDARD_GEOMETRY),
+    type,
+    lastChs: chsAddress(firstLba + sectors - 1, STANDARD_GEOMETRY),
+    firstLba,
+    sectors,
+  };
+}
+
+/** The entries of an MBR beside the protective one; none where that is missing. */
+export function hybridEntries(sector: Uint8Array): HybridEntry[] {
+  const { partitions } = bootRecord.fromBytes(sector);
+  if (partitions.every(({ type }) => type !== MBR_TYPES["gpt-protective"])) return [];
+  return partitions
+    .filter((entry) => entry.type !== MBR_TYPES["gpt-protective"] && !isEmptyEntry(entry))
+    .map(({ type, firstLba, sectors, status }) => ({ type, firstLba, sectors, bootable: status === ACTIVE }));
 }
 
 /**
@@ -52,12 +89,7 @@ export function protectiveMbrProblems(sector: Uint8Array, sectors: number): stri
     return ["the protective MBR is missing: sector 0 has no partition of type 0xee"];
   }
   const problems: string[] = [];
-  const hybrid = partitions.filter((entry) => entry !== protective && !isEmptyEntry(entry)).length;
-  if (hybrid > 0) {
-    problems.push(
-      `the MBR is a hybrid: it has ${hybrid} more ${hybrid === 1 ? "entry" : "entries"} beside the protective one`,
-    );
-  }
+  const hybrid = hybridEntries(sector).length;
   if (protective.firstLba !== 1) {
     problems.push(`the protective MBR starts at LBA ${protective.firstLba}, it should start at 1`);
   }

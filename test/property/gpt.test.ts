@@ -89,6 +89,7 @@ describe("GPT", () => {
               const type = partitionTypeGuid(partition.type) ?? partition.type;
               return { ...partition, type, typeName: partitionTypeName(type) };
             }),
+          hybrid: [],
           problems: [],
           usedBackup: false,
         });

@@ -202,6 +202,34 @@ describeWith(["sgdisk", "sfdisk", "parted", "fdisk", "truncate"], "GPT referees"
     ],
   ])("accept %s", (_, spec) => judge(join(directory, "fixed.img"), planGpt(spec)));
 
+  it("find entries that start at 1 MiB, and remark on the gap alone", () => {
+    const path = join(directory, "elsewhere.img");
+    const partitions = [
+      { type: "root-x86-64", guid: FIRST_GUID, firstLba: 4096, lastLba: 131_038, name: "root" },
+    ];
+    saveTable(path, planGpt({ sectors: 131_072, diskGuid: DISK_GUID, entriesLba: 2048, partitions }));
+    const verdict = run("sgdisk", ["-v", path]).output;
+    expect(verdict.match(/Warning.*/g)).toEqual([expect.stringContaining("There is a gap between the main")]);
+    expect(verdict).toContain("No problems found");
+    expect(run("sfdisk", ["--verify", path]).output).toContain("No errors detected");
+    expect(run("parted", ["-s", path, "unit", "s", "print"]).output).toMatch(/1 +4096s +131038s/);
+  });
+
+  it("see the partitions of a hybrid MBR", () => {
+    const partitions = [
+      { type: "esp", guid: FIRST_GUID, firstLba: 2048, lastLba: 34_815, name: "ESP" },
+      { type: "root-arm64", guid: SECOND_GUID, firstLba: 34_816, lastLba: 131_038, name: "root" },
+    ];
+    const hybrid = [{ number: 1, type: 0x0c, bootable: true }];
+    const path = join(directory, "hybrid.img");
+    saveTable(path, planGpt({ sectors: 131_072, diskGuid: DISK_GUID, partitions, hybrid }));
+    expect(run("sgdisk", ["-p", path]).output).not.toMatch(/invalid|corrupt|caution/i);
+    expect(run("sgdisk", ["-v", path]).output).toContain("No problems found");
+    const seen = run("fdisk", ["-l", "-t", "dos", path]).stdout;
+    expect(seen).toMatch(/1 +1 +2047 +2047 .*ee GPT/);
+    expect(seen).toMatch(/\* +2048 +34815 +32768 .*c W95 FAT32/);
+  });
+
   it("find our bytes equal to those that sfdisk writes", () => {
     const sectors = 131_072;
     const plan = planGpt({

@@ -3,12 +3,15 @@ import { crc32, NIL_GUID, utf8 } from "../../src/bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../../src/errors.ts";
 import { bytesSource } from "../../src/extents/index.ts";
 import {
+  DISCOVERABLE_ARCHITECTURES,
+  DISCOVERABLE_TYPES,
   type GptPartitionSpec,
   type GptSpec,
   type GptTable,
   gptUsableRange,
   PARTITION_ATTRIBUTES,
   PARTITION_TYPES,
+  parseAttributes,
   partitionTypeGuid,
   planGpt,
   readGpt,
@@ -55,6 +58,77 @@ describe("structures", () => {
   it("name no partition type twice", () => {
     expect(new Set(Object.values(PARTITION_TYPES)).size).toBe(Object.keys(PARTITION_TYPES).length);
     expect(partitionTypeGuid("constructor")).toBeUndefined();
+  });
+});
+
+describe("a hybrid MBR", () => {
+  const spec: GptSpec = {
+    ...SOUND,
+    hybrid: [
+      { number: 2, type: 0x83, bootable: true },
+      { number: 1, type: 0xef },
+    ],
+  };
+  it("is read back as it was asked for, without a problem", async () => {
+    const table = await readGpt(bytesSource(await render(writeGpt(planGpt(spec)), SECTORS * 512)));
+    expect(table).toMatchObject({
+      problems: [],
+      hybrid: [
+        { number: 1, type: 0xef, bootable: false },
+        { number: 2, type: 0x83, bootable: true },
+      ],
+    });
+  });
+  it.each<[string, GptSpec["hybrid"], RegExp]>([
+    ["a partition that there is not", [{ number: 3, type: 1 }], /partition 3 .* not in the GPT/],
+    [
+      "a partition twice",
+      [
+        { number: 1, type: 1 },
+        { number: 1, type: 1 },
+      ],
+      /in the MBR twice/,
+    ],
+    ["four", [1, 2, 1, 2].map((number) => ({ number, type: 1 })), /has room for 3/],
+    ["two that are active", [1, 2].map((number) => ({ number, type: 1, bootable: true })), /only one can be/],
+    ["an extended type", [{ number: 1, type: 5 }], /cannot have the type 0x5/],
+  ])("cannot have %s", (_, hybrid, message) =>
+    expect(problemsOf({ ...SOUND, hybrid: hybrid! }).message).toMatch(message),
+  );
+});
+
+describe("entries that lie elsewhere", () => {
+  it("leave the sectors behind the header to firmware", async () => {
+    const spec: GptSpec = { ...SOUND, entriesLba: 60, sectors: 300, partitions: [{ ...ROOT, firstLba: 96 }] };
+    expect(gptUsableRange(spec).firstUsableLba).toBe(92);
+    const image = await render(writeGpt(planGpt(spec)), 300 * 512);
+    expect(image.subarray(1024, 60 * 512).every((byte) => byte === 0)).toBe(true);
+    expect(await readGpt(bytesSource(image))).toMatchObject({ problems: [], firstUsableLba: 92 });
+  });
+  it("keep off the header and the partitions", () => {
+    expect(problemsOf({ ...SOUND, entriesLba: 1 }).message).toMatch(/where the header lies/);
+    expect(problemsOf({ ...SOUND, entriesLba: 80 }).message).toMatch(/112/);
+  });
+});
+
+describe("parseAttributes", () => {
+  it.each([
+    [["read-only", "no-auto"], 0x9000_0000_0000_0000n],
+    [["bit-59", "legacy-bootable"], PARTITION_ATTRIBUTES.growFileSystem | 4n],
+    [["0x8000000000000001"], 0x8000_0000_0000_0001n],
+    [[], 0n],
+  ])("%j", (names, bits) => expect(parseAttributes(names)).toBe(bits));
+  it("names what there is", () =>
+    expect(() => parseAttributes(["readonly"])).toThrow(/use required, .*read-only/));
+});
+
+describe("the types of architectures", () => {
+  it("are each their own, and found by name", () => {
+    expect(new Set(DISCOVERABLE_TYPES.values()).size).toBe(6 * DISCOVERABLE_ARCHITECTURES.length);
+    for (const [name, guid] of Object.entries(PARTITION_TYPES)) {
+      if (DISCOVERABLE_TYPES.has(name)) expect(DISCOVERABLE_TYPES.get(name)).toBe(guid);
+    }
+    expect(partitionTypeGuid("usr-arm64-verity-sig")).toBe("c23ce4ff-44bd-4b00-b2d4-b41b3419e02a");
   });
 });
 
@@ -326,6 +400,7 @@ describe("readGpt", () => {
         { ...ESP, number: 1, type: PARTITION_TYPES.esp, typeName: "esp", attributes: 0n },
         { ...ROOT, number: 2, type: PARTITION_TYPES["root-x86-64"], typeName: "root-x86-64", attributes: 0n },
       ],
+      hybrid: [],
       problems: [],
       usedBackup: false,
     });
@@ -456,12 +531,12 @@ describe("readGpt", () => {
     ],
     ["a protective MBR of all sectors", (image) => void image.fill(0xff, 458, 462), []],
     [
-      "a hybrid MBR",
+      "an MBR with a partition that the GPT does not have",
       (image) => {
         image[458] = 63;
-        image.set([0, 0, 0, 0, 0xef, 0, 0, 0, 64, 0, 0, 0, 32, 0, 0, 0], 462);
+        image.set([0, 0, 0, 0, 0xef, 0, 0, 0, 64, 0, 0, 0, 31, 0, 0, 0], 462);
       },
-      ["the MBR is a hybrid: it has 1 more entry"],
+      ["the MBR has a partition of type 0xef at sectors 64 to 94, which the GPT does not have"],
     ],
     [
       "usable sectors in the table",

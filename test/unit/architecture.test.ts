@@ -31,6 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "sizing",
     "inspect",
   ],
+  spec: ["bytes"],
   tar: ["bytes", "extents", "tree"],
   mtree: ["bytes", "tree"],
   ownership: ["bytes", "tree", "mtree"],

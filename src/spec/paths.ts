@@ -1,0 +1,57 @@
+import type { GapSpec, PartitionSpec } from "./partition.ts";
+import type { Spec } from "./schema.ts";
+import type { SourcesSpec } from "./sources.ts";
+
+/** What turns a path of a spec into one of the host. */
+type Resolve = (path: string) => string;
+
+type RootSpec = Exclude<NonNullable<SourcesSpec["root"]>, readonly unknown[]>;
+
+/** The spec with every path of the host as `resolve` gives it: paths of a file start from where the file is. */
+export function resolvePaths(spec: Spec, resolve: Resolve): Spec {
+  return {
+    ...withSources(spec, resolve),
+    ...mapped(spec, ["bootCode", "spool"], resolve),
+    ...(spec.output === undefined || spec.output === "-" ? {} : { output: resolve(spec.output) }),
+    ...(spec.partitions && {
+      partitions: spec.partitions.map((partition) => inPartition(partition, resolve)),
+    }),
+    ...(spec.gaps && { gaps: spec.gaps.map((gap) => inGap(gap, resolve)) }),
+  };
+}
+
+function inPartition(partition: PartitionSpec, resolve: Resolve): PartitionSpec {
+  return { ...withSources(partition, resolve), ...mapped(partition, ["image"], resolve) };
+}
+
+function inGap(gap: GapSpec, resolve: Resolve): GapSpec {
+  return { ...gap, image: resolve(gap.image) };
+}
+
+function withSources<Fields extends SourcesSpec>(fields: Fields, resolve: Resolve): Fields {
+  const { root, contents, storePaths, manifest } = fields;
+  const each = (paths: string | readonly string[]): string | string[] =>
+    typeof paths === "string" ? resolve(paths) : paths.map(resolve);
+  return {
+    ...fields,
+    ...(root === undefined ? {} : { root: Array.isArray(root) ? root.map(rootAt) : rootAt(root) }),
+    ...(contents && { contents: contents.map((rule) => ({ ...rule, source: resolve(rule.source) })) }),
+    ...(storePaths === undefined ? {} : { storePaths: each(storePaths) }),
+    ...(manifest === undefined ? {} : { manifest: each(manifest) }),
+  };
+
+  function rootAt(source: RootSpec): RootSpec {
+    const at = (path: string): string => (path === "-" || path.startsWith("-:/") ? path : resolve(path));
+    return typeof source === "string" ? at(source) : { ...source, source: at(source.source) };
+  }
+}
+
+function mapped<Fields extends object, Name extends keyof Fields>(
+  fields: Fields,
+  names: readonly Name[],
+  resolve: Resolve,
+): Partial<Fields> {
+  return Object.fromEntries(
+    names.flatMap((name) => (fields[name] === undefined ? [] : [[name, resolve(fields[name] as string)]])),
+  ) as Partial<Fields>;
+}

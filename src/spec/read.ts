@@ -1,0 +1,233 @@
+import * as v from "valibot";
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import { printable, utf8 } from "../bytes/index.ts";
+import { DiskwrightError, throwProblems } from "../errors.ts";
+import { checkSpec, type SpecProblem } from "./check.ts";
+import { nearest } from "./nearest.ts";
+import { type GapSpec, gap, type PartitionSpec, partition } from "./partition.ts";
+import { type Spec, specSchema } from "./schema.ts";
+import { type ContentsRuleSpec, contentsRule } from "./sources.ts";
+
+/** References of YAML that may be followed: more are an attack, not a file. */
+const MOST_ALIASES = 100;
+
+/** Longer files are no spec. */
+const LONGEST_TEXT = 16 * 1024 * 1024;
+
+/** How much of a value a message shows. */
+const SHOWN = 60;
+
+/**
+ * Reads a spec, as YAML or JSON. `name` is that of the file, for messages.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` with everything that is wrong, each with line and column, the field, what
+ *   was expected and what was found.
+ */
+export function readSpec(text: string, name: string): Spec {
+  const document = new SpecDocument(text, name);
+  const spec = document.read(specSchema);
+  document.refuse([...checkSpec(spec)]);
+  return spec;
+}
+
+/** Reads a file that holds a list of `contents` rules and nothing else; see {@link readSpec}. */
+export function readContents(text: string, name: string): ContentsRuleSpec[] {
+  return new SpecDocument(text, name).read(v.array(contentsRule, "a list of rules"));
+}
+
+/** Reads one partition from an option of the command line: a mapping, whose braces may be left out. */
+export function readPartition(text: string, name: string): PartitionSpec {
+  return new SpecDocument(braced(text), name).read(partition);
+}
+
+/** Reads one gap from an option of the command line; see {@link readPartition}. */
+export function readGap(text: string, name: string): GapSpec {
+  return new SpecDocument(braced(text), name).read(gap);
+}
+
+function braced(text: string): string {
+  return text.trimStart().startsWith("{") ? text : `{${text}}`;
+}
+
+type Path = readonly (string | number)[];
+
+class SpecDocument {
+  readonly #name: string;
+  readonly #lines = new LineCounter();
+  readonly #document: Document.Parsed;
+
+  constructor(text: string, name: string) {
+    this.#name = name;
+    if (text.length > LONGEST_TEXT) throw invalid(`${name}: the file is too long for a spec`);
+    try {
+      this.#document = parseDocument(text.replace(/^\ufeff/, ""), {
+        lineCounter: this.#lines,
+        uniqueKeys: true,
+        stringKeys: true,
+        prettyErrors: false,
+        version: "1.2",
+      });
+    } catch (error) {
+      // What is nested too deeply ends in the parser's own recursion.
+      throw invalid(`${name}: it cannot be read: ${reason(error)}`);
+    }
+    const faults = [...this.#document.errors, ...this.#document.warnings];
+    if (faults.some(({ message }) => message.includes("call stack"))) {
+      throw invalid(`${name}: it cannot be read: it is nested too deeply`);
+    }
+    throwProblems(
+      "INVALID_SPEC",
+      "the spec cannot be read",
+      faults.map(({ pos, code, message }) => {
+        const what = code === "MULTIPLE_DOCS" ? "a spec is one document, here begins another" : message;
+        return `${this.#place(pos[0])}: ${printable(utf8(what))}`;
+      }),
+    );
+  }
+
+  /** The value, when the schema has nothing against it. */
+  read<Schema extends v.GenericSchema>(schema: Schema): v.InferOutput<Schema> {
+    let value: unknown;
+    try {
+      value = this.#document.toJS({ maxAliasCount: MOST_ALIASES });
+    } catch (error) {
+      throw invalid(`${this.#name}: it cannot be read: ${reason(error)}`);
+    }
+    const result = v.safeParse(schema, value);
+    if (!result.success) this.refuse(result.issues.flatMap((issue) => telling(issue)).map(problemOf));
+    return result.output as v.InferOutput<Schema>;
+  }
+
+  /** Throws when there are problems, each with its place in the file. */
+  refuse(problems: readonly SpecProblem[]): void {
+    const placed = problems
+      .map(({ path, message }) => ({ offset: this.#offsetOf(path), field: shownPath(path), message }))
+      .sort((a, b) => a.offset - b.offset);
+    throwProblems(
+      "INVALID_SPEC",
+      "the spec is wrong",
+      placed.map(
+        ({ offset, field, message }) =>
+          `${this.#place(offset)}: ${field === "" ? "" : `${field}: `}${message}`,
+      ),
+    );
+  }
+
+  #offsetOf(path: Path): number {
+    let node: unknown = this.#document.contents;
+    let offset = startOf(node) ?? 0;
+    for (const key of path) {
+      if (isMap(node)) {
+        const pair = node.items.find(
+          ({ key: own }) => (isScalar(own) ? String(own.value) : own) === String(key),
+        );
+        offset = startOf(pair?.key) ?? offset;
+        node = pair?.value;
+      } else {
+        node = (node as { items?: unknown[] } | undefined)?.items?.[key as number];
+        offset = startOf(node) ?? offset;
+      }
+    }
+    return offset;
+  }
+
+  #place(offset: number): string {
+    const { line, col } = this.#lines.linePos(offset);
+    return line === 0 ? this.#name : `${this.#name}:${line}:${col}`;
+  }
+}
+
+/** An issue, and the path of what it is about from the root. */
+interface Located {
+  readonly issue: v.BaseIssue<unknown>;
+  readonly path: Path;
+}
+
+/**
+ * Of what is wrong with each choice of a union, that which got furthest: its author meant that choice. Within a
+ * union paths start from there.
+ */
+function telling(issue: v.BaseIssue<unknown>, above: Path = []): readonly Located[] {
+  const path = [...above, ...(issue.path ?? []).map(({ key }) => key as string | number)];
+  const inner = (issue.issues ?? []).flatMap((one) => telling(one, path));
+  const deepest = Math.max(0, ...inner.map((one) => one.path.length));
+  return deepest > path.length ? inner.filter((one) => one.path.length === deepest) : [{ issue, path }];
+}
+
+function problemOf({ issue, path }: Located): SpecProblem {
+  if (issue.type === "strict_object" && issue.expected === "never") {
+    return { path, message: unknownField(path) };
+  }
+  if (issue.type === "strict_object" && issue.received === "undefined") {
+    return { path: path.slice(0, -1), message: `${path.at(-1)} is missing` };
+  }
+  const found = issue.input === undefined ? "nothing" : shownValue(issue.input);
+  return { path, message: `expected ${issue.message}, found ${found}` };
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as Node | null | undefined)?.range?.[0];
+}
+
+function unknownField(path: Path): string {
+  const guess = nearest(String(path.at(-1)), knownFields(path));
+  return guess === undefined ? "there is no such field" : `there is no such field: did you mean ${guess}?`;
+}
+
+/** The fields of the object that a path leads into, from the schema. */
+function knownFields(path: Path): string[] {
+  let schema: unknown = specSchema;
+  for (const key of path.slice(0, -1)) schema = inner(schema, key);
+  return Object.keys(unwrapped(schema)?.entries ?? {});
+}
+
+interface AnySchema {
+  readonly type?: string;
+  readonly wrapped?: AnySchema;
+  readonly pipe?: readonly AnySchema[];
+  readonly entries?: Readonly<Record<string, AnySchema>>;
+  readonly item?: AnySchema;
+  readonly options?: readonly AnySchema[];
+}
+
+function unwrapped(schema: unknown): AnySchema | undefined {
+  const any = schema as AnySchema | undefined;
+  if (any?.type === "optional") return unwrapped(any.wrapped);
+  if (any?.type === "union")
+    return any.options?.map(unwrapped).find((option) => option?.entries ?? option?.item);
+  return any;
+}
+
+function inner(schema: unknown, key: string | number): unknown {
+  const any = unwrapped(schema);
+  return typeof key === "number" ? any?.item : any?.entries?.[key];
+}
+
+function shownPath(path: Path): string {
+  return path.reduce<string>(
+    (text, key) =>
+      typeof key === "number" ? `${text}[${key}]` : `${text}${text === "" ? "" : "."}${printable(utf8(key))}`,
+    "",
+  );
+}
+
+function shownValue(value: unknown): string {
+  if (typeof value === "string") return shortened(JSON.stringify(value));
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "object" && value !== null) return "a mapping";
+  return String(value);
+}
+
+function shortened(text: string): string {
+  const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+  return printable(utf8(shown));
+}
+
+function reason(error: unknown): string {
+  if (error instanceof RangeError) return "it is nested too deeply";
+  return error instanceof Error ? printable(utf8(error.message.split("\n")[0]!)) : String(error);
+}
+
+function invalid(message: string): DiskwrightError {
+  return new DiskwrightError("INVALID_SPEC", message);
+}

@@ -1,0 +1,82 @@
+import * as v from "valibot";
+import { rootFilesystem, skipUnsupported } from "./filesystem.ts";
+import { gap, partition } from "./partition.ts";
+import { sourceFields } from "./sources.ts";
+import { field, flag, guid, hostPath, list, number32, oneOf, size, sizeOr, text } from "./values.ts";
+
+const LAYOUTS = ["none", "legacy", "legacy+gpt", "efi", "efixbootldr", "hybrid"] as const;
+
+const TIME = "seconds since 1970, or a date such as 2026-11-23T12:00:00Z";
+
+/**
+ * An image, as a spec file describes it. Every field is an option of the command line, in camel case.
+ */
+export const specSchema = v.strictObject(
+  {
+    $schema: field(text, "Where this schema is, for editors."),
+    ...sourceFields,
+    layout: field(oneOf(...LAYOUTS), "How the disk is divided: one of the presets. Default efi."),
+    table: field(oneOf("gpt", "mbr", "none"), "The partition table of a layout of one's own. Default gpt."),
+    partitions: field(
+      list(partition, "a list of partitions"),
+      "A layout of one's own, in the order in which they lie on the disk.",
+    ),
+    gaps: field(
+      list(gap, "a list of gaps"),
+      "What lies outside of all partitions, such as a boot loader that firmware reads from a fixed place.",
+    ),
+    bootCode: field(hostPath, "A file with what a BIOS runs: up to 440 bytes, or a boot sector of 512."),
+    size: field(
+      sizeOr("auto", "minimal"),
+      "The size of the disk. `auto` (default): the smallest that holds everything and the additional space; `minimal`: without that.",
+    ),
+    additionalSpace: field(size, "With `auto`: the free space in the root filesystem. Default 512M."),
+    bootSize: field(size, "The size of the boot partition of a preset. Default 256M."),
+    label: field(text, "The label of the root filesystem. Default root."),
+    sectorSize: field(v.picklist([512, 4096], "512 or 4096"), "Bytes of a sector. Default 512."),
+    alignment: field(size, "What starts of partitions and computed ends are multiples of. Default 1M."),
+    endGap: field(
+      size,
+      "Bytes at the end of the disk that no partition takes. Default: those of the backup GPT.",
+    ),
+    gptEntriesAt: field(
+      size,
+      "Where the primary entries of the GPT start, for boards that read something else behind its header.",
+    ),
+    diskGuid: field(guid, "The GUID of the disk. Default: derived from the seed."),
+    diskSignature: field(number32, "The signature of the disk (MBR). Default: derived from the seed."),
+    rootGuid: field(guid, "The GUID of the root partition. Default: derived from the seed."),
+    rootFsUuid: field(guid, "The UUID of the root filesystem. Default: derived from the seed."),
+    filesystem: v.optional(rootFilesystem),
+    skipUnsupported,
+    fstab: field(
+      v.union([flag, oneOf("uuid", "partuuid", "label")], "true, false, uuid, partuuid or label"),
+      "Writes /etc/fstab from the layout, with filesystems by UUID (true), partition or label.",
+    ),
+    discoverable: field(
+      text,
+      "An architecture, such as x86-64: partitions get the types by which systemd finds them.",
+    ),
+    compat: field(oneOf("nixpkgs"), "Tables, identifiers and sizes as make-disk-image.nix makes them."),
+    seed: field(text, "What all identifiers are derived from. Default diskwright."),
+    time: field(
+      v.union(
+        [
+          v.pipe(v.number(TIME), v.safeInteger(TIME), v.minValue(0, TIME)),
+          v.pipe(v.string(TIME), v.minLength(1, TIME)),
+        ],
+        TIME,
+      ),
+      "The only clock: seconds since 1970, or a date. Default: $SOURCE_DATE_EPOCH, else 1970; later times become it.",
+    ),
+    format: field(text, "The format of the image. Default: by the name of the output."),
+    output: field(text, "The image to write; `-` for standard output."),
+    spool: field(
+      hostPath,
+      "A directory for content that cannot be read twice, such as that of a tar on standard input.",
+    ),
+  },
+  "a mapping of fields to values",
+);
+
+export type Spec = v.InferOutput<typeof specSchema>;

@@ -21,3 +21,4 @@ export {
 } from "./record.ts";
 export { formatBytes, formatSize, GIB, KIB, MIB, parseSize, roundDown, roundUp, TIB } from "./size.ts";
 export { byteKey, compareBytes, printable, utf8, utf8Text } from "./text.ts";
+export { parseTime } from "./time.ts";

@@ -15,33 +15,55 @@ import {
 
 /** Adds every command to the program. */
 export function addCommands(program: Command, signal: AbortSignal): void {
-  addOutputOptions(addImageOptions(program.command("build")))
-    .summary("make a disk image of a directory")
+  addOutputOptions(addImageOptions(withSpec(program.command("build"))))
+    .summary("make a disk image of directories and tars")
     .description(
-      "Makes a disk image of a directory: partition table, filesystems, and every file in its place.",
+      "Makes a disk image of directories and tars: partition table, filesystems, and every file in its place.",
     )
     .addHelpText("after", `${IMAGE_HELP}\n${BUILD_EXAMPLES}`)
-    .action(async (options: BuildOptions) => (await import("./build.ts")).runBuild(options, signal));
+    .action(async (path: string | undefined, options: BuildOptions) =>
+      (await import("./build.ts")).runBuild(path, options, signal),
+    );
 
-  addImageOptions(program.command("plan"))
+  addImageOptions(withSpec(program.command("plan")))
     .summary("say what build would write, and why it has that size")
     .description("Says what build would write: partitions, filesystems, what takes the room, where it lies.")
     .option("--json", "as JSON, with every byte range")
     .option("-q, --quiet", "no progress")
     .addHelpText("after", IMAGE_HELP)
-    .action(async (options: ImageOptions) => (await import("./build.ts")).runPlan(options, signal));
+    .action(async (path: string | undefined, options: ImageOptions) =>
+      (await import("./build.ts")).runPlan(path, options, signal),
+    );
+
+  addImageOptions(withSpec(program.command("spec")))
+    .summary("write out a spec in full, presets as partitions")
+    .description(
+      "Writes the spec that a file and options make, as JSON: presets are written out as partitions.",
+    )
+    .addHelpText("after", IMAGE_HELP)
+    .action(async (path: string | undefined, options: ImageOptions) =>
+      (await import("./build.ts")).runSpec(path, options),
+    );
 
   const mkfs = program
     .command("mkfs")
     .summary("make one filesystem, with no partition table")
     .description("Makes one filesystem of a directory, with no partition table around it.");
-  addOutputOptions(addExt4Options(mkfs.command("ext4").argument("<directory>")))
+  addOutputOptions(
+    addExt4Options(
+      mkfs.command("ext4").argument("<source>", "a directory, a tar, or - for a tar on standard input"),
+    ),
+  )
     .summary("make an ext4 filesystem")
     .description("Makes an ext4 filesystem of a directory, by default the smallest that holds it.")
     .action(async (path: string, options: Ext4Options) =>
       (await import("./mkfs.ts")).runExt4(path, options, signal),
     );
-  addOutputOptions(addFatOptions(mkfs.command("fat").argument("<directory>")))
+  addOutputOptions(
+    addFatOptions(
+      mkfs.command("fat").argument("<source>", "a directory, a tar, or - for a tar on standard input"),
+    ),
+  )
     .summary("make a FAT filesystem")
     .description("Makes a FAT filesystem of a directory, FAT32 unless --bits says otherwise.")
     .action(async (path: string, options: FatOptions) =>
@@ -67,6 +89,10 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     );
 }
 
+function withSpec(command: Command): Command {
+  return command.argument("[spec]", "a .yaml or .json file that describes the image; options win over it");
+}
+
 const IMAGE_HELP = `
 Sizes are bytes, or numbers with K, M, G, T (powers of 1024) or KB, MB, GB, TB (powers of 1000).
 
@@ -82,4 +108,7 @@ const BUILD_EXAMPLES = `
 Examples:
   diskwright build --root ./tree -o disk.img
   diskwright build --root ./tree --layout legacy --size 4G --owner 0:0 -o disk.img
+  diskwright build machine.yaml -o disk.img
+  tar -c … | diskwright build --root - -o disk.img
+  diskwright build --root base.tar.zst --root ./overlay --manifest owners.mtree -o disk.img
   diskwright build --root ./tree --layout none --additional-space 0 -o - | gzip > root.ext4.gz`;

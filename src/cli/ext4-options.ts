@@ -1,12 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { parseSize } from "../bytes/index.ts";
-import type {
-  DefaultMountOption,
-  DirectoryHash,
-  ErrorBehaviour,
-  Ext4Options,
-  Ext4Type,
-} from "../ext4/index.ts";
+import type { DirectoryHash, ErrorBehaviour, Ext4Type } from "../ext4/index.ts";
+import type { RootFilesystemSpec } from "../spec/index.ts";
 import { parseCount, parseOwner, parsePercent } from "./parse.ts";
 
 /** What the options that tune an ext4 filesystem hold: those of `mkfs ext4`, and of `build` for its root. */
@@ -20,8 +15,8 @@ export interface Ext4Tuning {
   readonly journalSize?: number;
   readonly growTo?: number;
   readonly reserved?: number;
-  readonly reservedFor?: { readonly uid: number; readonly gid: number };
-  readonly rootOwner?: { readonly uid: number; readonly gid: number };
+  readonly reservedFor?: string;
+  readonly rootOwner?: string;
   readonly hashSeed?: string;
   readonly directoryHash?: DirectoryHash;
   readonly nameCharacters?: "signed" | "unsigned";
@@ -58,7 +53,7 @@ const MOST_DAYS = Math.floor((2 ** 32 - 1) / DAY);
 function parseDays(text: string): number {
   const days = parseCount(text);
   if (days > MOST_DAYS) throw new InvalidArgumentError(`Use up to ${MOST_DAYS} days.`);
-  return days * DAY;
+  return days;
 }
 
 /** Adds the options that tune an ext4 filesystem, under a heading of their own. */
@@ -121,18 +116,18 @@ export function addExt4Tuning(command: Command, heading: string): Command {
     .optionsGroup("Options:");
 }
 
-/** The options of the command line in the terms of the library. */
-export function ext4TuningOf(options: Ext4Tuning): Omit<Ext4Options, "uuid"> {
+/** The options as the fields of a spec, which have the same names. */
+export function ext4FieldsOf(options: Ext4Tuning): RootFilesystemSpec {
   return {
     type: options.type,
-    features: options.features,
-    blockSize: options.blockSize as Ext4Options["blockSize"],
+    features: mutable(options.features),
+    blockSize: options.blockSize,
     inodeSize: options.inodeSize,
     inodes: options.inodes,
     bytesPerInode: options.bytesPerInode,
     journalSize: options.journalSize,
     growTo: options.growTo,
-    reservedPercent: options.reserved,
+    reserved: options.reserved,
     reservedFor: options.reservedFor,
     rootOwner: options.rootOwner,
     hashSeed: options.hashSeed,
@@ -140,11 +135,15 @@ export function ext4TuningOf(options: Ext4Tuning): Omit<Ext4Options, "uuid"> {
     nameCharacters: options.nameCharacters,
     stride: options.stride,
     stripeWidth: options.stripeWidth,
-    defaultMountOptions: options.defaultMountOptions as readonly DefaultMountOption[] | undefined,
+    defaultMountOptions: mutable(options.defaultMountOptions),
     mountOptions: options.mountOptions,
     lastMounted: options.lastMounted,
     errors: options.errors,
-    checkAfterMounts: options.checkAfter,
+    checkAfter: options.checkAfter,
     checkInterval: options.checkInterval,
   };
+}
+
+function mutable<Item>(list: readonly Item[] | undefined): Item[] | undefined {
+  return list && [...list];
 }

@@ -3,13 +3,16 @@ import type { Extent } from "../extents/index.ts";
 import type { FatOptions as FatPlanOptions } from "../fat32/index.ts";
 import { chooseFormat, writeFormat } from "../formats/index.ts";
 import type { FilesystemPlan } from "../image/index.ts";
+import { stage } from "../node/index.ts";
+import { ext4TuningOf, sourcesOf } from "../spec/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
-import { type Ext4Tuning, ext4TuningOf } from "./ext4-options.ts";
+import { type Ext4Tuning, ext4FieldsOf } from "./ext4-options.ts";
+import { sourceFields } from "./flags.ts";
 import type { OutputOptions, SourceOptions } from "./options.ts";
 import { outputTarget, printJson } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
-import { readSource } from "./source.ts";
+import { stageOptions } from "./source.ts";
 import { progressLine, talk, warnAll } from "./talk.ts";
 
 interface FilesystemOptions extends SourceOptions, OutputOptions {
@@ -60,7 +63,7 @@ export async function runExt4(path: string, options: Ext4Options, signal: AbortS
   await run(path, options, signal, (tree) => {
     const { label, time = sourceDateEpoch() } = options;
     const plan = planExt4(tree, {
-      ...ext4TuningOf(options),
+      ...ext4TuningOf(ext4FieldsOf(options)),
       ...sizesOf(options),
       uuid: options.uuid ?? identity(options.seed ?? DEFAULT_SEED).uuid("filesystem"),
       label,
@@ -109,11 +112,16 @@ async function run(
   signal: AbortSignal,
   planned: (tree: Tree) => Planned,
 ): Promise<void> {
-  const { output, json = false, quiet = false, force = false, exclude, owner, xattrs } = options;
+  const { output, json = false, quiet = false, force = false } = options;
+  if (output === undefined) throw new UsageError("nowhere to write to: name the image with -o");
   if (output === "-" && json) throw new UsageError("--json and the image cannot both go to standard output");
   const voice = talk(quiet);
   const format = chooseFormat(undefined, output);
-  const tree = await readSource({ path, exclude, owner, xattrs, output }, voice, signal);
+  const { spool, ...fields } = await sourceFields(options);
+  const staging = stageOptions(output, voice, signal);
+  const time = options.time ?? sourceDateEpoch();
+  const spoolDirectory = spool ?? staging.spoolDirectory;
+  const tree = await stage(sourcesOf({ ...fields, root: [path] }), { ...staging, time, spoolDirectory });
   const { name, filesystem, extents, freeBytes, warnings } = planned(tree);
   warnAll(voice, warnings);
   // What is no whole block stays free at the end: the image has the size that was asked for.

@@ -1,20 +1,32 @@
 import { type Command, Option } from "commander";
 import type { LayoutName } from "../layouts/index.ts";
 import { addExt4Tuning, type Ext4Tuning } from "./ext4-options.ts";
-import { type Owner, parseOwner, parseSector, parseSignature, parseTime } from "./parse.ts";
+import { parseOwner, parseSector, parseSignature, parseTime } from "./parse.ts";
 
 /** The options that decide what goes in, once commander has read them. */
 export interface SourceOptions {
-  readonly owner?: Owner;
+  readonly contents?: readonly string[];
   readonly exclude?: readonly string[];
+  readonly directory?: readonly string[];
+  readonly symlink?: readonly string[];
+  readonly file?: readonly string[];
+  readonly storePaths?: string;
+  readonly onlyNixStore?: boolean;
+  readonly manifest?: readonly string[];
+  readonly owner?: string;
+  readonly idMap?: readonly string[];
+  readonly uidMap?: readonly string[];
+  readonly gidMap?: readonly string[];
   readonly xattrs?: "none" | "portable" | "all";
+  readonly holes?: "keep" | "detect";
+  readonly spool?: string;
   readonly time?: number;
   readonly seed?: string;
 }
 
 /** Where the image goes, and what is said of it. */
 export interface OutputOptions {
-  readonly output: string;
+  readonly output?: string;
   readonly force?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -22,8 +34,17 @@ export interface OutputOptions {
 
 /** What `build` and `plan` have in common. */
 export interface ImageOptions extends SourceOptions, Ext4Tuning {
-  readonly root: string;
+  readonly root?: readonly string[];
   readonly layout?: LayoutName;
+  readonly table?: "gpt" | "mbr" | "none";
+  readonly partition?: readonly string[];
+  readonly gap?: readonly string[];
+  readonly bootCode?: string;
+  readonly alignment?: string;
+  readonly endGap?: string;
+  readonly gptEntriesAt?: string;
+  readonly fstab?: true | "uuid" | "partuuid" | "label";
+  readonly discoverable?: string;
   readonly size?: string;
   readonly additionalSpace?: string;
   readonly bootSize?: string;
@@ -44,29 +65,63 @@ function collect(text: string, before: readonly string[] | undefined): readonly 
   return [...(before ?? []), text];
 }
 
-/** The options that decide what goes in, for every command that reads a directory. */
+/** The options that decide what goes in, for every command that reads sources. */
 export function addSourceOptions(command: Command): Command {
   return command
-    .option("--owner <uid:gid>", "give every file this owner and group", parseOwner)
+    .optionsGroup("What goes in:")
     .option("--exclude <glob>", "leave out what matches; may be given again", collect)
+    .option(
+      "--contents <file|rule>",
+      "a file with a list of rules, or one rule: 'source: ./etc, target: /etc, mode: 755, user: root'",
+      collect,
+    )
+    .option("--directory <path|fields>", "make a directory; may be given again", collect)
+    .option("--symlink <path=target|fields>", "make a symlink; may be given again", collect)
+    .option("--file <path=text|fields>", "make a file of text; may be given again", collect)
+    .option("--store-paths <file>", "put the paths that a file lists, one a line, at the same paths")
+    .option("--only-nix-store", "put the store paths at the root of the filesystem")
+    .option("--manifest <file>", "set types, modes, owners and more from an mtree(5) file", collect)
+    .option("--owner <uid:gid>", "give every file of the sources this owner and group", parseOwner)
+    .option(
+      "--id-map <ranges>",
+      "INSIDE:OUTSIDE:COUNT: ids from OUTSIDE on become those from INSIDE on",
+      collect,
+    )
+    .option("--uid-map <ranges>", "the same for users only", collect)
+    .option("--gid-map <ranges>", "the same for groups only", collect)
     .addOption(
       new Option(
         "--xattrs <which>",
         "extended attributes to keep; portable (default): all but the host's own, such as SELinux labels",
       ).choices(["none", "portable", "all"]),
     )
+    .addOption(
+      new Option(
+        "--holes <which>",
+        "detect: zeros become holes in every file of a tar (default: keep)",
+      ).choices(["keep", "detect"]),
+    )
+    .option(
+      "--spool <directory>",
+      "where to keep content that cannot be read twice (default: beside the output)",
+    )
     .option(
       "--time <seconds|date>",
       "the only clock (default: $SOURCE_DATE_EPOCH, else 1970); later times become it",
       parseTime,
     )
-    .option("--seed <text>", 'what all identifiers are derived from (default: "diskwright")');
+    .option("--seed <text>", 'what all identifiers are derived from (default: "diskwright")')
+    .optionsGroup("Options:");
 }
 
 /** The options of `build` and `plan`. */
 export function addImageOptions(command: Command): Command {
   command
-    .requiredOption("--root <directory>", "the tree that goes into the image")
+    .option(
+      "--root <source>",
+      "what goes in: a directory, a tar, - for a tar on standard input, each with :/target if need be; later ones go over earlier ones",
+      collect,
+    )
     .option("--layout <name>", "how the disk is divided, see below (default: efi)")
     .option(
       "--size <size>",
@@ -84,6 +139,30 @@ export function addImageOptions(command: Command): Command {
       new Option("--sector-size <bytes>", "bytes of a sector (default: 512)")
         .choices(["512", "4096"])
         .argParser(parseSector),
+    )
+    .option(
+      "--partition <fields>",
+      "a partition of a layout of one's own: 'name: root, size: rest, …'",
+      collect,
+    )
+    .addOption(
+      new Option("--table <kind>", "its partition table (default: gpt)").choices(["gpt", "mbr", "none"]),
+    )
+    .option("--gap <fields>", "bytes outside of partitions: 'offset: 8K, image: u-boot.bin'", collect)
+    .option("--boot-code <file>", "what a BIOS runs: up to 440 bytes, or a boot sector")
+    .option("--alignment <size>", "what starts of partitions are multiples of (default: 1M)")
+    .option("--end-gap <size>", "what stays free at the end of the disk (default: room for the GPT)")
+    .option("--gpt-entries-at <size>", "where the GPT entries start (default: behind the header)")
+    .addOption(
+      new Option("--fstab [by]", "write /etc/fstab, with filesystems by uuid, partuuid or label").choices([
+        "uuid",
+        "partuuid",
+        "label",
+      ]),
+    )
+    .option(
+      "--discoverable <architecture>",
+      "give partitions the types by which systemd finds them, for x86-64 …",
     )
     .option("--disk-guid <guid>", "GUID of the disk (GPT)")
     .option("--disk-signature <number>", "signature of the disk (MBR)", parseSignature)
@@ -148,7 +227,7 @@ export function addFatOptions(command: Command): Command {
 /** Where the image goes, and what is said of it. */
 export function addOutputOptions(command: Command): Command {
   return command
-    .requiredOption("-o, --output <file>", "the image to write; - for standard output")
+    .option("-o, --output <file>", "the image to write; - for standard output")
     .option("--force", "write into an output that is a device or a pipe")
     .option("--json", "describe on standard output, as JSON, what was written")
     .option("-q, --quiet", "say nothing unless something is wrong");

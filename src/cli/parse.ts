@@ -1,36 +1,28 @@
 import { InvalidArgumentError } from "commander";
+import { parseTime as secondsOf } from "../bytes/index.ts";
 
 // What the arguments of options mean.
 
-/** An owner and group for every entry. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
+/** `UID:GID`, as numbers. */
+export function parseOwner(text: string): string {
+  const match = /^(\d+):(\d+)$/.exec(text);
+  if (match === null || Number(match[1]) > LARGEST_ID || Number(match[2]) > LARGEST_ID) {
+    throw new InvalidArgumentError("Use two numbers up to 4294967295, such as 0:0 or 1000:100.");
+  }
+  return text;
 }
 
 const LARGEST_ID = 2 ** 32 - 1;
 
-/** `UID:GID`, as numbers. */
-export function parseOwner(text: string): Owner {
-  const match = /^(\d+):(\d+)$/.exec(text);
-  const [uid, gid] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || uid > LARGEST_ID || gid > LARGEST_ID) {
-    throw new InvalidArgumentError("Use two numbers up to 4294967295, such as 0:0 or 1000:100.");
-  }
-  return { uid, gid };
-}
-
 /** Seconds since 1970 as a number, or a date as ISO 8601 writes it. */
 export function parseTime(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  const isIso = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
-  const milliseconds = isIso ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(milliseconds) || milliseconds < 0) {
+  try {
+    return secondsOf(text);
+  } catch {
     throw new InvalidArgumentError(
       "Use seconds since 1970, or a date such as 2026-11-23 or 2026-11-23T12:00:00Z.",
     );
   }
-  return Math.floor(milliseconds / 1000);
 }
 
 /** The clock of reproducible builds (reproducible-builds.org/specs/source-date-epoch). */

@@ -1,4 +1,5 @@
-import { DiskwrightError } from "../errors.ts";
+import { printable, utf8 } from "../bytes/index.ts";
+import { throwProblems } from "../errors.ts";
 
 /**
  * Attribute bits of a partition. Bits 0 to 2 mean the same for every type (UEFI 2.10 §5.3.3, table 5-8);
@@ -32,7 +33,7 @@ export function attributesProblem(attributes: bigint): string | undefined {
   return `the attributes 0x${attributes.toString(16)}: bits 3 to 47 are reserved`;
 }
 
-/** The attributes by the names that spec files have for them. */
+/** The attributes by the names that spec files and options have for them. */
 const BY_NAME: ReadonlyMap<string, bigint> = new Map([
   ["required", PARTITION_ATTRIBUTES.required],
   ["no-block-io", PARTITION_ATTRIBUTES.noBlockIo],
@@ -42,24 +43,56 @@ const BY_NAME: ReadonlyMap<string, bigint> = new Map([
   ["no-auto", PARTITION_ATTRIBUTES.noAuto],
 ]);
 
+const NAMES: ReadonlyMap<bigint, string> = new Map([...BY_NAME].map(([name, bit]) => [bit, name]));
+
+/** What an attribute can be written as. */
+const KNOWN = `${[...BY_NAME.keys()].join(", ")}, bit-48 … bit-63, or a number such as 0x8000000000000000`;
+
 /**
  * Attributes as people write them: names of {@link PARTITION_ATTRIBUTES} in lower case with hyphens, `bit-48` …
- * `bit-63` for those of a type, or all bits as one number, `0x8000000000000000`.
+ * `bit-63` for those of a type, or all bits as one number, `0x8000000000000000`. A text can have several, with
+ * commas or spaces between them.
  *
- * @throws DiskwrightError `INVALID_SPEC`, with the names that there are.
+ * @throws DiskwrightError `INVALID_SPEC`, with the names that there are. The error lists all that is wrong.
  */
-export function parseAttributes(names: readonly string[]): bigint {
-  return names.reduce((bits, name) => bits | parseAttribute(name), 0n);
+export function parseAttributes(value: readonly string[] | string | bigint): bigint {
+  const problems: string[] = [];
+  let attributes = 0n;
+  if (typeof value === "bigint") attributes = checkedBits(value, problems);
+  else {
+    const texts = typeof value === "string" ? [value] : value;
+    for (const word of texts.flatMap((text) => text.split(/[\s,]+/))) {
+      if (word !== "") attributes |= parseAttribute(word, problems);
+    }
+  }
+  throwProblems("INVALID_SPEC", "the attributes cannot be used", problems);
+  return attributes;
 }
 
-function parseAttribute(name: string): bigint {
-  const known = BY_NAME.get(name);
+function parseAttribute(word: string, problems: string[]): bigint {
+  const known = BY_NAME.get(word);
   if (known !== undefined) return known;
-  const bit = /^bit-(\d{1,2})$/.exec(name)?.[1];
-  if (bit !== undefined && Number(bit) <= 63) return 1n << BigInt(bit);
-  if (/^0x[0-9a-f]{1,16}$/i.test(name)) return BigInt(name);
-  throw new DiskwrightError(
-    "INVALID_SPEC",
-    `attribute "${name}": use ${[...BY_NAME.keys()].join(", ")}, bit-48 … bit-63, or a number such as 0x8000000000000000`,
+  const bit = /^bit-(\d{1,2})$/.exec(word)?.[1];
+  if (bit !== undefined && Number(bit) <= 63) return checkedBits(1n << BigInt(bit), problems);
+  if (/^0x[0-9a-f]+$/i.test(word)) return checkedBits(BigInt(word), problems);
+  problems.push(`attribute "${printable(utf8(word))}": use ${KNOWN}`);
+  return 0n;
+}
+
+function checkedBits(bits: bigint, problems: string[]): bigint {
+  const problem = attributesProblem(bits);
+  if (problem === undefined) return bits;
+  problems.push(problem);
+  return 0n;
+}
+
+/**
+ * The names of attributes, lowest bit first, as {@link parseAttributes} takes them; `bit-48` and the like for
+ * those without one. Reserved bits of a table that was read are named as well.
+ */
+export function attributeNames(attributes: bigint): string[] {
+  const bits = Array.from({ length: 64 }, (_, index) => index).filter(
+    (index) => (attributes >> BigInt(index)) & 1n,
   );
+  return bits.map((index) => NAMES.get(1n << BigInt(index)) ?? `bit-${index}`);
 }

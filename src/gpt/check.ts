@@ -4,7 +4,7 @@ import { type Findings, overlaps } from "../tables/index.ts";
 import { attributesProblem } from "./attributes.ts";
 import { nameProblem } from "./name.ts";
 import type { GptPartitionSpec, PlannedGptPartition } from "./plan.ts";
-import { PARTITION_TYPES, partitionTypeGuid } from "./types.ts";
+import { insteadOfType, partitionTypeGuid } from "./types.ts";
 
 // The rules that partitions have to keep. Every check adds what it finds, so that all of it is told at once.
 
@@ -45,8 +45,7 @@ function checkType(type: string, who: string, findings: Findings): string {
   if (named !== undefined) return named;
   // Whatever has no hyphenated groups of digits was meant as a name.
   if (!/[0-9a-f]{4}-[0-9a-f]{4}/i.test(type)) {
-    const names = Object.keys(PARTITION_TYPES).join(", ");
-    findings.unusable.push(`the type "${type}" of ${who} is neither a GUID nor one of: ${names}`);
+    findings.unusable.push(`the type "${printable(utf8(type))}" of ${who} is not known: ${insteadOfType(type)}`);
     return NIL_GUID;
   }
   return checkGuid(type, `the type GUID of ${who}`, findings);

@@ -1,8 +1,15 @@
+import { printable, utf8 } from "../bytes/index.ts";
+import { DiskwrightError } from "../errors.ts";
+import { instead } from "../tables/index.ts";
+
 /** What a type of the Discoverable Partitions Specification (UAPI.2) is for, and in which form. */
 const KINDS = ["root", "usr", "root-verity", "usr-verity", "root-verity-sig", "usr-verity-sig"] as const;
 
+/** What the types of {@link DISCOVERABLE_TYPES} are for. */
+export type DiscoverableKind = (typeof KINDS)[number];
+
 /** For each architecture the types of {@link KINDS}, in their order. */
-const TYPES: Readonly<Record<string, readonly string[]>> = {
+const TYPES = {
   alpha: [
     "6523f8ae-3eb1-4e2a-a05a-18b695ae656f",
     "e18cf08c-33ec-4c0d-8246-c6c6fb3da024",
@@ -51,6 +58,22 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
     "5afb67eb-ecc8-4f85-ae8e-ac1e7c50e7d0",
     "b024f315-d330-444c-8461-44bbde524e99",
   ],
+  m68k: [
+    "0cf191c8-3b54-433a-b715-68c6fa4086de",
+    "a639b810-a02d-44bc-b579-d23e7bffdede",
+    "843e63a4-c1ff-476e-a8a4-1b72e399475f",
+    "267da076-7f71-445b-961f-f97b817dfd11",
+    "d6e4b0ae-10f8-46d9-9f36-d8fd1a14b51f",
+    "3b935677-dd33-4d7d-8b30-e602e316499e",
+  ],
+  mips: [
+    "e9434544-6e2c-47cc-bae2-12d6deafb44c",
+    "773b2abc-2a99-4398-8bf5-03baac40d02b",
+    "7a430799-f711-4c7e-8e5b-1d685bd48607",
+    "6e5a1bc8-d223-49b7-bca8-37a5fcceb996",
+    "bba210a2-9c5d-45ee-9e87-ff2ccbd002d0",
+    "97ae158d-f216-497b-8057-f7f905770f54",
+  ],
   "mips-le": [
     "37c58c8a-d913-4156-a25f-48b1b64e07f0",
     "0f4868e9-9952-4706-979f-3ed3a473e947",
@@ -58,6 +81,14 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
     "46b98d8d-b55c-4e8f-aab3-37fca7f80752",
     "c919cc1f-4456-4eff-918c-f75e94525ca5",
     "3e23ca0b-a4bc-4b4e-8087-5ab6a26aa8a9",
+  ],
+  mips64: [
+    "d113af76-80ef-41b4-bdb6-0cff4d3d4a25",
+    "57e13958-7331-4365-8e6e-35eeee17c61b",
+    "579536f8-6a33-4055-a95a-df2d5e2c42a8",
+    "81cf9d90-7458-4df4-8dcf-c8a3a404f09b",
+    "43ce94d4-0f3d-4999-8250-b9deafd98e6e",
+    "05816ce2-dd40-4ac6-a61d-37d32dc1ba7d",
   ],
   "mips64-le": [
     "700bda43-7a34-4507-b179-eeb93d7a7ca3",
@@ -131,6 +162,22 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
     "c80187a5-73a3-491a-901a-017c3fa953e9",
     "3f324816-667b-46ae-86ee-9b0c0c6c11b4",
   ],
+  sh4: [
+    "7b8f86b1-397a-4e1c-9eb0-850983baedc4",
+    "0b6d8f08-1548-4183-a6fa-22fe95bc5422",
+    "4a6c2f25-be67-45c5-95ac-255424f94f89",
+    "7dd626a2-f8a9-4e38-b8aa-8cedfef0f0ee",
+    "c6284716-c0b3-4c93-b349-a386d6bdee62",
+    "71bbee31-fc3c-4ba4-8050-0b75ed32b466",
+  ],
+  sparc64: [
+    "f7b4d167-1e51-42a9-8151-ec96c2e99478",
+    "db8ce399-787c-460a-80e3-69104c1ce375",
+    "4a42d3da-9a55-4973-beff-173496dee76f",
+    "c94cddd2-694d-4ce1-bf7b-8b6f29bafeb1",
+    "795cf80b-dcbf-4952-9c7b-4fd4729dfd97",
+    "0bebc110-9e89-4e17-9e52-6f3973889b2b",
+  ],
   tilegx: [
     "c50cdd70-3862-4cc3-90e1-809a8c93ee2c",
     "55497029-c7c1-44cc-aa39-815ed1558630",
@@ -155,14 +202,44 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
     "41092b05-9fc8-4523-994f-2def0408b176",
     "e7bb33fb-06cf-4e81-8273-e543b413e2e2",
   ],
-};
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** An architecture that has types of its own. */
+export type DiscoverableArchitecture = keyof typeof TYPES;
+
+/** The name of a type that belongs to an architecture: `root-x86-64`, `usr-arm64-verity-sig`. */
+export type DiscoverableTypeName =
+  `${"root" | "usr"}-${DiscoverableArchitecture}${"" | "-verity" | "-verity-sig"}`;
 
 /** The architectures that have types of their own. */
-export const DISCOVERABLE_ARCHITECTURES: readonly string[] = Object.keys(TYPES);
+export const DISCOVERABLE_ARCHITECTURES: readonly DiscoverableArchitecture[] = Object.keys(
+  TYPES,
+) as DiscoverableArchitecture[];
 
 /** All of these types by name: `root-x86-64`, `usr-arm64-verity-sig`. */
 export const DISCOVERABLE_TYPES: ReadonlyMap<string, string> = new Map(
-  Object.entries(TYPES).flatMap(([architecture, guids]) =>
-    KINDS.map((kind, index) => [kind.replace(/^(root|usr)/, `$1-${architecture}`), guids[index]!] as const),
+  DISCOVERABLE_ARCHITECTURES.flatMap((architecture) =>
+    KINDS.map((kind, index) => [discoverableName(kind, architecture), TYPES[architecture][index]!] as const),
   ),
 );
+
+/**
+ * The name of the type that a partition has on an architecture: `("root", "x86-64")` gives `root-x86-64`.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` when the architecture has no types of its own.
+ */
+export function discoverableType(kind: DiscoverableKind, architecture: string): DiscoverableTypeName {
+  const known = DISCOVERABLE_ARCHITECTURES.find((candidate) => candidate === architecture);
+  if (known !== undefined) return discoverableName(kind, known);
+  throw new DiskwrightError(
+    "INVALID_SPEC",
+    `the architecture "${printable(utf8(architecture))}" has no partition types: ${instead(architecture, DISCOVERABLE_ARCHITECTURES, `one of ${DISCOVERABLE_ARCHITECTURES.join(", ")}`)}`,
+  );
+}
+
+function discoverableName(
+  kind: DiscoverableKind,
+  architecture: DiscoverableArchitecture,
+): DiscoverableTypeName {
+  return kind.replace(/^(root|usr)/, `$1-${architecture}`) as DiscoverableTypeName;
+}

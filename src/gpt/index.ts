@@ -1,5 +1,12 @@
-export { PARTITION_ATTRIBUTES, parseAttributes } from "./attributes.ts";
-export { DISCOVERABLE_ARCHITECTURES, DISCOVERABLE_TYPES } from "./discoverable.ts";
+export { attributeNames, PARTITION_ATTRIBUTES, parseAttributes } from "./attributes.ts";
+export {
+  DISCOVERABLE_ARCHITECTURES,
+  DISCOVERABLE_TYPES,
+  type DiscoverableArchitecture,
+  type DiscoverableKind,
+  type DiscoverableTypeName,
+  discoverableType,
+} from "./discoverable.ts";
 export type { FoundHybrid } from "./hybrid.ts";
 export {
   type GptCopy,

@@ -1,5 +1,5 @@
 import { DiskwrightError } from "../errors.ts";
-import { DISCOVERABLE_ARCHITECTURES, PARTITION_ATTRIBUTES, PARTITION_TYPES } from "../gpt/index.ts";
+import { discoverableType, PARTITION_ATTRIBUTES, PARTITION_TYPES } from "../gpt/index.ts";
 import type { Layout, LayoutPartition } from "./layout.ts";
 
 /** The types by which systemd mounts partitions at these places (Discoverable Partitions Specification). */
@@ -26,17 +26,12 @@ export function discoverable(layout: Layout, architecture: string): Layout {
       "partitions are found by their types in a GPT only: use a layout with a GPT, or fstab",
     );
   }
-  if (!DISCOVERABLE_ARCHITECTURES.includes(architecture)) {
-    throw new DiskwrightError(
-      "INVALID_SPEC",
-      `architecture "${architecture}": use one of ${DISCOVERABLE_ARCHITECTURES.join(", ")}`,
-    );
-  }
+  const rootType = discoverableType("root", architecture);
+  const usrType = discoverableType("usr", architecture);
   const typed = (partition: LayoutPartition): LayoutPartition => {
     const { type, mount = "", attributes = 0n } = partition;
     if (!PLAIN_TYPES.includes(type)) return partition;
-    const own =
-      mount === "/" ? `root-${architecture}` : mount === "/usr" ? `usr-${architecture}` : TYPE_AT[mount];
+    const own = mount === "/" ? rootType : mount === "/usr" ? usrType : TYPE_AT[mount];
     if (own === undefined) return partition;
     return { ...partition, type: own, attributes: attributes | PARTITION_ATTRIBUTES.growFileSystem };
   };

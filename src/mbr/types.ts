@@ -1,4 +1,6 @@
+import { printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
+import { instead } from "../tables/index.ts";
 
 /**
  * Partition types by name. They are a convention without a registry; where a GPT has a type of the same
@@ -9,32 +11,56 @@ export const MBR_TYPES = {
   "fat16-small": 0x04, // below 32 MiB
   extended: 0x05,
   fat16: 0x06,
-  ntfs: 0x07, // and exFAT
+  ntfs: 0x07, // HPFS and exFAT as well
   fat32: 0x0b,
   "fat32-lba": 0x0c,
   "fat16-lba": 0x0e,
   "extended-lba": 0x0f,
+  "fat12-hidden": 0x11, // this and the next: 0x10 more than what they hide from DOS and Windows
+  "fat16-small-hidden": 0x14,
+  "fat16-hidden": 0x16,
+  "ntfs-hidden": 0x17,
+  "fat32-hidden": 0x1b,
+  "fat32-lba-hidden": 0x1c,
+  "fat16-lba-hidden": 0x1e,
+  "ms-recovery": 0x27,
+  plan9: 0x39,
   "prep-boot": 0x41,
+  hurd: 0x63,
+  "dragonfly-slice": 0x6c,
+  "minix-old": 0x80,
   minix: 0x81,
   swap: 0x82,
   "linux-generic": 0x83,
   "linux-extended": 0x85,
   lvm: 0x8e,
-  "freebsd-ufs": 0xa5,
+  freebsd: 0xa5, // a slice that is divided further
   openbsd: 0xa6,
+  "apple-ufs": 0xa8,
   netbsd: 0xa9,
+  "apple-boot": 0xab,
   "apple-hfs": 0xaf,
+  "solaris-boot": 0xbe,
+  solaris: 0xbf,
   data: 0xda,
   xbootldr: 0xea, // Boot Loader Specification
+  haiku: 0xeb,
   "gpt-protective": 0xee,
   esp: 0xef,
+  "parisc-boot": 0xf0,
+  "ebbr-protective": 0xf8, // firmware that lies on the disk (Embedded Base Boot Requirements)
   vmfs: 0xfb,
+  "vmware-diagnostic": 0xfc,
   raid: 0xfd,
 } as const;
 
 /** A name of {@link MBR_TYPES}. */
 export type MbrTypeName = keyof typeof MBR_TYPES;
 
+/** Further names for types that several systems share. */
+const ALIASES = { hpfs: MBR_TYPES.ntfs, exfat: MBR_TYPES.ntfs, "linux-raid": MBR_TYPES.raid } as const;
+
+const BYTES: ReadonlyMap<string, number> = new Map(Object.entries({ ...MBR_TYPES, ...ALIASES }));
 const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(MBR_TYPES).map(([name, type]) => [type, name]),
 );
@@ -57,18 +83,30 @@ export function formatType(type: number): string {
 }
 
 /**
- * The type byte that a number, or text, stands for: a name of {@link MBR_TYPES}, or two hexadecimal digits behind
- * `0x`, so that nobody has to guess whether 83 is meant as fdisk has it.
+ * The type byte that a number, or text, stands for. Text is a name of {@link MBR_TYPES}, `hpfs`, `exfat` or
+ * `linux-raid`, or hexadecimal digits behind `0x`. Digits alone are refused: fdisk means 0x83 by 83, where a number
+ * of a spec file is 0x53.
  *
- * @throws DiskwrightError `INVALID_SPEC`, with the names that there are.
+ * @throws DiskwrightError `INVALID_SPEC`, with names that are near, or all that there are.
  */
 export function mbrTypeByte(type: string | number): number {
-  if (typeof type === "number") return type;
-  const named = (MBR_TYPES as Readonly<Record<string, number>>)[type];
-  if (named !== undefined && Object.hasOwn(MBR_TYPES, type)) return named;
-  if (/^0x[0-9a-f]{1,2}$/i.test(type)) return Number(type);
-  throw new DiskwrightError(
-    "INVALID_SPEC",
-    `MBR type "${type}": use a number such as 0x83, or one of ${Object.keys(MBR_TYPES).join(", ")}`,
-  );
+  if (typeof type === "number") return checkedByte(type, String(type));
+  const named = BYTES.get(type);
+  if (named !== undefined) return named;
+  if (/^0x[0-9a-f]+$/i.test(type)) return checkedByte(Number(type), type);
+  throw unknownType(type, insteadOfType(type));
+}
+
+function checkedByte(byte: number, text: string): number {
+  if (Number.isInteger(byte) && byte >= 1 && byte <= 255) return byte;
+  throw unknownType(text, "it is a byte from 0x01 to 0xff");
+}
+
+function insteadOfType(type: string): string {
+  if (/^[0-9a-f]{1,2}$/i.test(type)) return `use 0x${type} when the digits are hexadecimal, as fdisk has them`;
+  return instead(type, BYTES.keys(), `a number such as 0x83, or one of ${[...BYTES.keys()].join(", ")}`);
+}
+
+function unknownType(type: string, remedy: string): DiskwrightError {
+  return new DiskwrightError("INVALID_SPEC", `MBR type "${printable(utf8(type))}": ${remedy}`);
 }

@@ -1,6 +1,5 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import picomatch from "picomatch";
 
 /** Whether a source is a pattern. */
 export function isPattern(source: string): boolean {
@@ -11,19 +10,22 @@ export function isPattern(source: string): boolean {
  * The paths that a pattern matches, sorted, as a shell expands it: `*`, `?` and `[…]` within names, and none
  * of them a name that begins with a dot.
  */
-export function expand(pattern: string): string[] {
+export async function expand(pattern: string): Promise<string[]> {
+  const { default: picomatch } = await import("picomatch");
   const isAbsolute = pattern.startsWith("/");
   let found = [isAbsolute ? "/" : ""];
   for (const part of pattern.split("/").filter((name) => name !== "")) {
-    found = found.flatMap((directory) =>
-      isPattern(part) ? matches(directory, part) : [join(directory, part)],
-    );
+    if (!isPattern(part)) {
+      found = found.map((directory) => join(directory, part));
+      continue;
+    }
+    const isMatch = picomatch(part, { dot: part.startsWith("."), nobrace: true, noextglob: true });
+    found = found.flatMap((directory) => matches(directory, isMatch));
   }
   return found;
 }
 
-function matches(directory: string, pattern: string): string[] {
-  const isMatch = picomatch(pattern, { dot: pattern.startsWith("."), nobrace: true, noextglob: true });
+function matches(directory: string, isMatch: (name: string) => boolean): string[] {
   let names: string[];
   try {
     names = readdirSync(directory === "" ? "." : directory);

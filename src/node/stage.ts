@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, relative, resolve, sep } from "node:path";
 import { Composition, type ContentsRule, type RootSource, type Sources } from "../compose/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type CancelSignal, contentBytes } from "../extents/index.ts";
@@ -11,7 +11,10 @@ import { excluder } from "./exclude.ts";
 import { FileReader } from "./file-reader.ts";
 import { expand, isPattern } from "./glob.ts";
 import { reasonOf } from "./host-error.ts";
-import { tarArchive } from "./tar.ts";
+import { type TarOptions, tarArchive } from "./tar.ts";
+
+/** What directories and archives are read by. */
+type ReadOptions = DirectoryOptions & Pick<TarOptions, "spoolDirectory" | "holes">;
 
 /** What {@link stage} can be told. */
 export interface StageOptions {
@@ -21,8 +24,10 @@ export interface StageOptions {
   readonly time?: number | undefined;
   /** Where content is kept that cannot be read twice, such as that of a compressed tar. */
   readonly spoolDirectory?: string | undefined;
-  /** Leaves out a file of the host, such as the output itself. */
-  readonly isOutput?: ((path: string) => boolean) | undefined;
+  /** The file that is being written: a source that it lies in is read without it. */
+  readonly output?: string | undefined;
+  /** Told when the output was left out of a source. */
+  readonly onLeftOut?: ((path: string) => void) | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onWarning?: ((warning: string) => void) | undefined;
   /** Called now and then with what is being read, and the number of entries found so far. */
@@ -98,30 +103,24 @@ class Staging {
 
   async #read({ source, target = "/", exclude }: RootSource): Promise<Tree> {
     if (source === "") throw new DiskwrightError("INVALID_SPEC", "a source has an empty name");
-    const options = this.#readOptions(source, target, exclude);
+    const options = await this.#readOptions(source, target, exclude);
     if (source === "-") return await tarArchive({ descriptor: 0, name: "standard input" }, options);
     const path = this.#path(source);
     return this.#isDirectory(source) ? await directory(path, options) : await tarArchive(path, options);
   }
 
-  #readOptions(
-    source: string,
-    target: string,
-    exclude?: readonly string[],
-  ): DirectoryOptions & {
-    readonly spoolDirectory?: string | undefined;
-    readonly holes?: "keep" | "detect" | undefined;
-  } {
+  async #readOptions(source: string, target: string, exclude?: readonly string[]): Promise<ReadOptions> {
     const { xattrs, holes } = this.#sources;
-    const { signal, onWarning, onProgress, spoolDirectory, isOutput } = this.#options;
+    const { signal, onWarning, onProgress, spoolDirectory, output, onLeftOut } = this.#options;
     const below = target.replace(/\/+$/, "");
-    const everywhere = excluder(this.#sources.exclude);
-    const own = excluder(exclude);
-    const host = this.#path(source);
+    const everywhere = await excluder(this.#sources.exclude);
+    const own = await excluder(exclude);
+    const inside = source === "-" ? undefined : outputInside(this.#path(source), output);
+    if (inside !== undefined) onLeftOut?.(output!);
     const isLeftOut = (path: string): boolean =>
-      (everywhere?.(below + path) ?? false) || (own?.(path) ?? false) || (isOutput?.(host + path) ?? false);
+      path === inside || (everywhere?.(below + path) ?? false) || (own?.(path) ?? false);
     return {
-      ...(everywhere || own || isOutput ? { exclude: isLeftOut } : {}),
+      ...(everywhere || own || inside !== undefined ? { exclude: isLeftOut } : {}),
       xattrs,
       holes,
       spoolDirectory,
@@ -156,12 +155,12 @@ class Staging {
     if (!isPattern(source) || this.#exists(source)) {
       // A directory's contents go to the target; a link to one stands for it.
       if (this.#isDirectory(source)) {
-        const tree = await directory(path, this.#readOptions(source, target));
+        const tree = await directory(path, await this.#readOptions(source, target));
         composition.layContents(tree, 0, target, rule, name, links);
       } else await this.#layEntry(composition, path, target, rule, name, links);
       return;
     }
-    const found = expand(path);
+    const found = await expand(path);
     if (found.length === 0) throw unreadable(source, "the pattern matches nothing");
     composition.makeDirectory({ path: target }, name);
     for (const match of found) {
@@ -188,7 +187,7 @@ class Staging {
     const renamed = target.slice(target.lastIndexOf("/"));
     // Patterns are for where things go; the tree has the entry under the name of its source.
     const own = `/${basename(path)}`;
-    const options = this.#readOptions(".", parent);
+    const options = await this.#readOptions(".", parent);
     const { exclude } = options;
     const tree = await entry(path, {
       ...options,
@@ -228,6 +227,20 @@ class Staging {
     } catch (error) {
       throw unreadable(path, reasonOf(error), error);
     }
+  }
+}
+
+/** The path of an existing output within a directory, from its root. */
+function outputInside(source: string, output: string | undefined): string | undefined {
+  if (output === undefined) return undefined;
+  try {
+    const inside = relative(realpathSync(source), realpathSync(resolve(output)));
+    return inside === "" || inside === ".." || inside.startsWith(`..${sep}`)
+      ? undefined
+      : `/${inside.split(sep).join("/")}`;
+  } catch {
+    // What does not exist yet cannot be found by the scan, or is reported by it.
+    return undefined;
   }
 }
 

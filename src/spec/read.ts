@@ -4,9 +4,11 @@ import { printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { checkSpec, type SpecProblem } from "./check.ts";
 import { nearest } from "./nearest.ts";
-import { type GapSpec, gap, type PartitionSpec, partition } from "./partition.ts";
 import { type Spec, specSchema } from "./schema.ts";
 import { type ContentsRuleSpec, contentsRule } from "./sources.ts";
+
+export { printSpec } from "./print.ts";
+export { specSchema } from "./schema.ts";
 
 /** References of YAML that may be followed: more are an attack, not a file. */
 const MOST_ALIASES = 100;
@@ -35,18 +37,20 @@ export function readContents(text: string, name: string): ContentsRuleSpec[] {
   return new SpecDocument(text, name).read(v.array(contentsRule, "a list of rules"));
 }
 
-/** Reads one partition from an option of the command line: a mapping, whose braces may be left out. */
-export function readPartition(text: string, name: string): PartitionSpec {
-  return new SpecDocument(braced(text), name).read(partition);
-}
+/** Fields that are lists of mappings. */
+export type ListField = "partitions" | "gaps" | "contents" | "directories" | "symlinks" | "files";
 
-/** Reads one gap from an option of the command line; see {@link readPartition}. */
-export function readGap(text: string, name: string): GapSpec {
-  return new SpecDocument(braced(text), name).read(gap);
-}
+/** One item of a list. */
+export type ItemOf<Field extends ListField> = NonNullable<Spec[Field]>[number];
 
-function braced(text: string): string {
-  return text.trimStart().startsWith("{") ? text : `{${text}}`;
+/**
+ * Reads one item of a list from an option of the command line: a mapping, whose braces may be left out. `name` is
+ * that of the option, for messages; see {@link readSpec}.
+ */
+export function readItem<Field extends ListField>(field: Field, text: string, name: string): ItemOf<Field> {
+  const braced = text.trimStart().startsWith("{") ? text : `{${text}}`;
+  const list = unwrapped(specSchema.entries[field]);
+  return new SpecDocument(braced, name).read(list!.item as unknown as v.GenericSchema) as ItemOf<Field>;
 }
 
 type Path = readonly (string | number)[];

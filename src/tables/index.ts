@@ -8,4 +8,5 @@ export {
   type SectorSize,
   throwFindings,
 } from "./findings.ts";
+export { instead, nearNames } from "./near.ts";
 export { overlaps, type SectorRange } from "./overlap.ts";

@@ -1,0 +1,141 @@
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { DiskwrightError } from "../errors.ts";
+import { mergeSpec, resolvePaths, type SourcesSpec, type Spec, specFiles } from "../spec/index.ts";
+import { UsageError } from "./exit.ts";
+import { ext4FieldsOf } from "./ext4-options.ts";
+import type { ImageOptions, SourceOptions } from "./options.ts";
+import { sourceDateEpoch } from "./parse.ts";
+
+// Options of the command line as the fields of a spec.
+
+/** A spec file, when there is one, with the options over it. Paths in the file start from where it is. */
+export async function specOf(path: string | undefined, options: ImageOptions): Promise<Spec> {
+  const flags = await imageFields(options);
+  const spec = path === undefined ? flags : mergeSpec(await fileSpec(path), flags);
+  const time = spec.time ?? sourceDateEpoch();
+  return time === undefined ? spec : { ...spec, time };
+}
+
+async function fileSpec(path: string): Promise<Spec> {
+  const { readSpec } = await specFiles();
+  const base = dirname(resolve(path));
+  return resolvePaths(readSpec(fileText(path), path), (relative) => resolve(base, relative));
+}
+
+/** What a spec file or a file of rules has in it. */
+function fileText(path: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new UsageError(`${path}: ${(error as Error).message}`);
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new DiskwrightError("INVALID_SPEC", `${path}: it is not UTF-8 text`, { path });
+  }
+}
+
+async function imageFields(options: ImageOptions): Promise<Spec> {
+  const filesystem = given(ext4FieldsOf(options));
+  return given({
+    ...(await sourceFields(options)),
+    root: options.root === undefined ? undefined : [...options.root],
+    layout: options.layout,
+    table: options.table,
+    partitions: await items("partitions", options.partition, "--partition"),
+    gaps: await items("gaps", options.gap, "--gap"),
+    bootCode: options.bootCode,
+    size: options.size,
+    additionalSpace: options.additionalSpace,
+    bootSize: options.bootSize,
+    label: options.label,
+    sectorSize: options.sectorSize as Spec["sectorSize"],
+    alignment: options.alignment,
+    endGap: options.endGap,
+    gptEntriesAt: options.gptEntriesAt,
+    diskGuid: options.diskGuid,
+    diskSignature: options.diskSignature,
+    rootGuid: options.rootGuid,
+    rootFsUuid: options.rootFsUuid,
+    filesystem: Object.keys(filesystem).length === 0 ? undefined : filesystem,
+    skipUnsupported: options.skipUnsupported,
+    fstab: options.fstab,
+    discoverable: options.discoverable,
+    compat: options.compat,
+    seed: options.seed,
+    time: options.time,
+    format: options.format,
+  });
+}
+
+/** The options that say what goes in. */
+export async function sourceFields(options: SourceOptions): Promise<SourcesSpec & Pick<Spec, "spool">> {
+  return given({
+    contents: await contentsRules(options.contents),
+    exclude: options.exclude && [...options.exclude],
+    directories: await items("directories", options.directory, "--directory", (text) => text),
+    symlinks: await items("symlinks", options.symlink, "--symlink", (text) => {
+      const [path, target] = halves(text, "--symlink");
+      return { path, target };
+    }),
+    files: await items("files", options.file, "--file", (text) => {
+      const [path, content] = halves(text, "--file");
+      return { path, text: content };
+    }),
+    storePaths: options.storePaths,
+    onlyNixStore: options.onlyNixStore,
+    manifest: options.manifest && [...options.manifest],
+    owner: options.owner,
+    idMap: options.idMap && [...options.idMap],
+    uidMap: options.uidMap && [...options.uidMap],
+    gidMap: options.gidMap && [...options.gidMap],
+    xattrs: options.xattrs,
+    holes: options.holes,
+    spool: options.spool,
+  });
+}
+
+type Lists = "partitions" | "gaps" | "directories" | "symlinks" | "files";
+
+/** Each option as an item of a list: fields of a mapping, or a short form that begins with a slash. */
+async function items<Field extends Lists>(
+  field: Field,
+  texts: readonly string[] | undefined,
+  option: string,
+  short?: (text: string) => NonNullable<Spec[Field]>[number],
+): Promise<NonNullable<Spec[Field]> | undefined> {
+  if (texts === undefined) return undefined;
+  const list: unknown[] = [];
+  for (const text of texts) {
+    if (short !== undefined && text.startsWith("/")) list.push(short(text));
+    else list.push((await specFiles()).readItem(field, text, option));
+  }
+  return list as NonNullable<Spec[Field]>;
+}
+
+function halves(text: string, option: string): [string, string] {
+  const equals = text.indexOf("=");
+  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw new UsageError(`${option} "${text}": write the path, an equals sign, and what it holds`);
+}
+
+/** Rules out of files, whose paths start from where the file is, and rules that are given by themselves. */
+async function contentsRules(texts: readonly string[] | undefined): Promise<SourcesSpec["contents"]> {
+  if (texts === undefined) return undefined;
+  const { readContents, readItem } = await specFiles();
+  return texts.flatMap((text) => {
+    if (/^\s*\{|(^|,)\s*source\s*:/.test(text)) return [readItem("contents", text, "--contents")];
+    const base = dirname(resolve(text));
+    return readContents(fileText(text), text).map((rule) => ({
+      ...rule,
+      source: resolve(base, rule.source),
+    }));
+  });
+}
+
+function given<Fields extends object>(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Fields;
+}

@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+import { parseTime } from "../bytes/index.ts";
+import { DiskwrightError } from "../errors.ts";
+import { type ImageSpec, image } from "../image/index.ts";
+import { bootCodeOf } from "../mbr/index.ts";
+import { imageSpecOf, type PartitionContent, type Spec, sourcesOf } from "../spec/index.ts";
+import { treeOf } from "../tree/index.ts";
+import { FileReader } from "./file-reader.ts";
+import { reasonOf } from "./host-error.ts";
+import { rawFile } from "./raw-file.ts";
+import { type StageOptions, stage } from "./stage.ts";
+
+/** Fields that bring content. */
+const SOURCES = ["root", "contents", "directories", "symlinks", "files", "storePaths", "manifest"] as const;
+
+/**
+ * Reads everything that a spec names, and gives what `image` takes.
+ *
+ * @throws DiskwrightError for what cannot be read, and, before anything is, `INVALID_SPEC` for what makes no image.
+ */
+export async function assemble(spec: Spec, options: StageOptions = {}): Promise<ImageSpec> {
+  // A wrong field is told at once, not after a long scan.
+  const empty = (spec.partitions ?? []).map((): PartitionContent => ({}));
+  image(imageSpecOf(spec, { root: treeOf([]), partitions: empty }));
+  const bootCode = spec.bootCode === undefined ? undefined : bootCodeOf(fileBytes(spec.bootCode));
+  const time = typeof spec.time === "string" ? parseTime(spec.time) : spec.time;
+  const staged: StageOptions = { ...options, time, spoolDirectory: spec.spool ?? options.spoolDirectory };
+  const partitions: PartitionContent[] = [];
+  for (const { image: file, ...fields } of spec.partitions ?? []) {
+    if (file !== undefined) partitions.push({ raw: await rawFile(file) });
+    else if (SOURCES.every((name) => fields[name] === undefined)) partitions.push({});
+    else {
+      const { xattrs = spec.xattrs, holes = spec.holes } = fields;
+      partitions.push({ tree: await stage(sourcesOf({ ...fields, xattrs, holes }), staged) });
+    }
+  }
+  const gaps = [];
+  for (const { image: file } of spec.gaps ?? []) gaps.push(await rawFile(file));
+  const root = await stage(sourcesOf(spec), staged);
+  return imageSpecOf(spec, { root, partitions, gaps, bootCode, reader: new FileReader() });
+}
+
+function fileBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new DiskwrightError("SOURCE_UNREADABLE", `${path}: ${reasonOf(error)}`, { path, cause: error });
+  }
+}

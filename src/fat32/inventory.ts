@@ -1,6 +1,6 @@
 import { formatBytes, utf8Text } from "../bytes/index.ts";
 import { throwProblems } from "../errors.ts";
-import { fileMode, type Tree } from "../tree/index.ts";
+import { fileMode, type Tree, without } from "../tree/index.ts";
 import {
   encodeShortName,
   foldedName,
@@ -43,7 +43,8 @@ export interface InventoryOptions {
 }
 
 /**
- * Takes stock of a tree.
+ * Takes stock of a tree. What FAT cannot hold is refused, or left out on request: symlinks, devices, files of
+ * 4 GiB and more, names that it cannot have or cannot tell apart.
  *
  * @throws DiskwrightError naming everything that FAT cannot hold: `UNSUPPORTED_ENTRY` when there are symlinks
  *   or the like, `INVALID_TREE` when only names and sizes are wrong.
@@ -53,6 +54,13 @@ export function takeInventory(tree: Tree, options: InventoryOptions): Inventory 
   const unsupported: string[] = [];
   const skipped: string[] = [];
   const warnings: string[] = [];
+  /** Rows that are left out on request, though FAT could hold their kind: names and sizes. */
+  const dropped = new Set<number>();
+  const isSkipping = options.unsupported === "skip";
+  const refuse = (row: number, problem: string): void => {
+    if (isSkipping) dropped.add(row);
+    else problems.push(problem);
+  };
   const slots = new Uint8Array(tree.length);
   const shortNames = new Uint8Array(SHORT_NAME_SIZE * tree.length);
   const directorySlots = new Uint32Array(tree.length);
@@ -60,24 +68,31 @@ export function takeInventory(tree: Tree, options: InventoryOptions): Inventory 
   for (let row = 0; row < tree.length; row++) {
     const type = tree.typeBits(row);
     if (type === fileMode.DIRECTORY) {
-      nameChildren(tree, row, slots, shortNames, problems, warnings);
+      nameChildren(tree, row, slots, shortNames, refuse, warnings);
     } else if (type === fileMode.FILE) {
       const size = tree.columns.size[row]!;
       if (size > LARGEST_FILE) {
-        problems.push(
+        refuse(
+          row,
           `${tree.displayPath(row)}: the file has ${formatBytes(size)}, the limit of FAT is ` +
             `${formatBytes(LARGEST_FILE)}: keep it elsewhere or split it`,
         );
       }
     } else {
       const path = tree.displayPath(row);
-      if (options.unsupported === "skip") skipped.push(path);
+      if (isSkipping) skipped.push(path);
       else unsupported.push(`${path}: FAT cannot hold a ${kindOf(type)}: leave it out or skip such entries`);
       continue;
     }
     if (Math.min(tree.columns.mtimeSeconds[row]!, options.latestTime) > LATEST_TIME) {
       warnings.push(`${tree.displayPath(row)}: the time lies after 2107, the last year of FAT, and is moved`);
     }
+  }
+
+  if (dropped.size > 0) {
+    const inventory = takeInventory(without(tree, dropped), options);
+    const left = [...dropped].map((row) => tree.displayPath(row));
+    return { ...inventory, skipped: [...left, ...inventory.skipped] };
   }
 
   for (let row = 0; row < tree.length; row++) {
@@ -148,7 +163,7 @@ function nameChildren(
   directory: number,
   slots: Uint8Array,
   shortNames: Uint8Array,
-  problems: string[],
+  refuse: (row: number, problem: string) => void,
   warnings: string[],
 ): void {
   const first = tree.columns.firstChild[directory]!;
@@ -160,12 +175,13 @@ function nameChildren(
     const name = utf8Text(tree.name(row));
     const problem = name === undefined ? "the name is not UTF-8: rename it" : longNameProblem(name);
     if (name === undefined || problem !== undefined) {
-      problems.push(`${tree.displayPath(row)}: ${problem}`);
+      refuse(row, `${tree.displayPath(row)}: ${problem}`);
       continue;
     }
     const owner = register.claim(foldedName(name), row);
     if (owner !== undefined) {
-      problems.push(
+      refuse(
+        row,
         `${tree.displayPath(owner)} and ${tree.displayPath(row)}: FAT cannot tell these names apart, ` +
           "as it ignores case: rename one",
       );

@@ -86,19 +86,20 @@ export interface FatPlan {
 }
 
 /**
- * Plans a FAT volume that holds `tree`.
+ * Plans a FAT volume that holds a tree.
  *
  * @throws DiskwrightError `INVALID_TREE` or `UNSUPPORTED_ENTRY`, naming every entry that FAT cannot hold;
  *   `INVALID_FILESYSTEM` for options that FAT does not allow, such as FAT32 in less than 34,089,472 bytes.
  * @throws DoesNotFitError when the tree and `freeBytes` need a larger `size`: that size plus `missingBytes`
  *   is the smallest that works.
  */
-export function planFat(tree: Tree, options: FatOptions): FatPlan {
+export function planFat(wholeTree: Tree, options: FatOptions): FatPlan {
   checkOptions(options);
   const { sectorSize = 512, serial, hiddenSectors = 0, time, unsupported = "error" } = options;
   const label = upperCaseLabel(options.label ?? "");
   const latestTime = time ?? Number.POSITIVE_INFINITY;
-  const inventory = takeInventory(tree, { hasLabel: label !== "", unsupported, latestTime });
+  const inventory = takeInventory(wholeTree, { hasLabel: label !== "", unsupported, latestTime });
+  const { tree } = inventory;
   const chooser = new GeometryChooser(inventory, options, sectorSize);
   const { geometry, size } = chooser.choose(options.size);
   const { format, sectorsPerCluster, clusters } = geometry;

@@ -45,7 +45,9 @@ function checkType(type: string, who: string, findings: Findings): string {
   if (named !== undefined) return named;
   // Whatever has no hyphenated groups of digits was meant as a name.
   if (!/[0-9a-f]{4}-[0-9a-f]{4}/i.test(type)) {
-    findings.unusable.push(`the type "${printable(utf8(type))}" of ${who} is not known: ${insteadOfType(type)}`);
+    findings.unusable.push(
+      `the type "${printable(utf8(type))}" of ${who} is not known: ${insteadOfType(type)}`,
+    );
     return NIL_GUID;
   }
   return checkGuid(type, `the type GUID of ${who}`, findings);

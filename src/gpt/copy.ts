@@ -89,7 +89,8 @@ function headerProblem(
   if (headerSize < gptHeader.span || headerSize > sectorSize) {
     return `has a header size of ${headerSize}: it should be ${gptHeader.span} to ${sectorSize}`;
   }
-  const covered = sector.slice(0, headerSize);
+  // Not slice(): that of a Buffer would be a view, and zero the source's own bytes.
+  const covered = new Uint8Array(sector.subarray(0, headerSize));
   covered.fill(0, gptHeader.offsetOf("headerCrc"), gptHeader.offsetOf("headerCrc") + 4);
   const crc = crc32(covered);
   if (crc !== headerCrc) return `has a header with the CRC ${hex(crc)}, but says ${hex(headerCrc)}`;

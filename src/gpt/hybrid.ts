@@ -1,4 +1,4 @@
-import { type HybridEntry, isExtended, MBR_TYPES } from "../mbr/index.ts";
+import { formatType, type HybridEntry, isExtended, MBR_TYPES } from "../mbr/index.ts";
 import type { Findings } from "../tables/index.ts";
 import type { HybridSpec, PlannedGptPartition } from "./plan.ts";
 
@@ -8,20 +8,23 @@ const MOST_ENTRIES = 3;
 /** The last sector that 32 bits hold. */
 const LAST_LBA = 0xffffffff;
 
-/** Checks which partitions are to be in the MBR too, and gives their entries in the order in which they lie. */
+/**
+ * Checks which partitions are to be in the MBR too, and gives their entries in the order in which they lie.
+ * `protectiveIsActive`: whether the protective partition beside them is.
+ */
 export function checkHybrid(
   hybrid: readonly HybridSpec[],
   partitions: readonly PlannedGptPartition[],
+  protectiveIsActive: boolean,
   { unusable, broken }: Findings,
 ): HybridEntry[] {
   if (hybrid.length > MOST_ENTRIES) {
     broken.push(`${hybrid.length} partitions are to be in the MBR too: it has room for ${MOST_ENTRIES}`);
   }
-  const active = hybrid.filter(({ bootable }) => bootable);
+  const active = hybrid.filter(({ bootable }) => bootable).map(({ number }) => String(number));
+  if (protectiveIsActive) active.unshift("0xee");
   if (active.length > 1) {
-    broken.push(
-      `partitions ${active.map(({ number }) => number).join(" and ")} are bootable: only one can be`,
-    );
+    broken.push(`partitions ${active.join(" and ")} are bootable in the MBR: only one can be`);
   }
   const entries: HybridEntry[] = [];
   const seen = new Set<number>();
@@ -33,9 +36,11 @@ export function checkHybrid(
     else if (!Number.isInteger(type) || type < 1 || type > 255) {
       unusable.push(`${who} has the type ${type} in the MBR: it is a byte, and not 0`);
     } else if (type === MBR_TYPES["gpt-protective"] || isExtended(type)) {
-      broken.push(`${who} cannot have the type 0x${type.toString(16)} in the MBR: use that of what it holds`);
+      broken.push(`${who} cannot have the type ${formatType(type)} in the MBR: use that of what it holds`);
     } else if (partition.lastLba > LAST_LBA) {
-      broken.push(`${who} ends at sector ${partition.lastLba}: an MBR reaches up to ${LAST_LBA}`);
+      broken.push(
+        `${who} ends at sector ${partition.lastLba}: the MBR, where it is to be too, reaches up to ${LAST_LBA}`,
+      );
     } else {
       const { firstLba, lastLba } = partition;
       entries.push({ type, firstLba, sectors: lastLba - firstLba + 1, bootable });
@@ -65,7 +70,7 @@ export function matchHybrid(
     );
     if (same !== undefined) return [{ number: same.number, type, bootable }];
     problems.push(
-      `the MBR has a partition of type 0x${type.toString(16).padStart(2, "0")} at sectors ${firstLba} to ${lastLba}, which the GPT does not have`,
+      `the MBR has a partition of type ${formatType(type)} at sectors ${firstLba} to ${lastLba}, which the GPT does not have`,
     );
     return [];
   });

@@ -45,7 +45,7 @@ export interface GptDisk {
    * Where the primary entries start, from 2 on. Default 2, right behind the header; later, for boards whose
    * firmware reads something else from there. Partitions start behind the entries.
    */
-  readonly entriesLba?: number;
+  readonly entriesLba?: number | undefined;
 }
 
 /** A disk with a GPT. */
@@ -141,7 +141,7 @@ export function gptUsableRange(disk: GptDisk): { firstUsableLba: number; lastUsa
  */
 export function planGpt(spec: GptSpec): GptPlan {
   const { sectorSize = 512, sectors, entryCount = DEFAULT_ENTRIES, protectiveMbrBootable = false } = spec;
-  const bootCode = spec.bootCode?.slice() ?? new Uint8Array(0);
+  const bootCode = new Uint8Array(spec.bootCode ?? []);
   const findings = noFindings();
   const diskIsSound = checkDisk(sectors, sectorSize, findings);
   const countIsSound = checkEntryCount(entryCount, findings);
@@ -177,7 +177,7 @@ export function planGpt(spec: GptSpec): GptPlan {
     else checkRange(placed, firstUsableLba, lastUsableLba, findings);
   }
   checkOverlaps(placed, findings);
-  const hybrid = checkHybrid(spec.hybrid ?? [], partitions, findings);
+  const hybrid = checkHybrid(spec.hybrid ?? [], partitions, protectiveMbrBootable, findings);
   if (small !== undefined) {
     if (!hasFindings(findings)) throw small;
     findings.broken.push(small.message);

@@ -37,6 +37,8 @@ export interface GptTable {
   /** Inclusive. */
   readonly lastUsableLba: number;
   readonly entryCount: number;
+  /** Where the primary entries start; `undefined` when only the backup could be read, which does not know. */
+  readonly entriesLba: number | undefined;
   /** By number. */
   readonly partitions: readonly GptPartition[];
   /** Which of them the MBR has as well, beside its protective partition. */
@@ -138,6 +140,7 @@ async function describeTable(found: FoundTable, used: VerifiedCopy): Promise<Gpt
     firstUsableLba: used.firstUsableLba,
     lastUsableLba: used.lastUsableLba,
     entryCount,
+    entriesLba: primary.table?.entriesLba,
     partitions,
     hybrid,
     problems,

@@ -1,11 +1,11 @@
 import { formatBytes, formatSize, MIB, roundUp } from "../bytes/index.ts";
-import { type DiskwrightError, DoesNotFitError } from "../errors.ts";
+import { DiskwrightError, DoesNotFitError, problemsError } from "../errors.ts";
 import { gptUsableRange } from "../gpt/index.ts";
 import { backupGptSize, isLogical, type NumberedPartition } from "../layouts/index.ts";
 import { type DiskRange, divide, type Share } from "../sizing/index.ts";
 import { largest } from "./largest.ts";
 import type { FilesystemPlan } from "./plan.ts";
-import { planFilesystem, type Slot, tooSmallForTree } from "./slot.ts";
+import { planFilesystem, REMEDY, type Slot, tooSmallForTree } from "./slot.ts";
 import type { Image } from "./spec.ts";
 
 /** Disks with a table end on a multiple of this: hypervisors and clouds ask for it. */
@@ -42,6 +42,44 @@ interface Need {
  * @throws DoesNotFitError in terms of the sizes that were given: of a partition, or of the disk.
  */
 export function place(image: Image, slots: readonly Slot[], wanted: Wanted): Placement {
+  try {
+    return placeAll(image, slots, wanted);
+  } catch (error) {
+    throw isAboutTree(error) ? allProblems(image, slots, error) : error;
+  }
+}
+
+function isAboutTree(error: unknown): error is DiskwrightError {
+  return (
+    error instanceof DiskwrightError && (error.code === "INVALID_TREE" || error.code === "UNSUPPORTED_ENTRY")
+  );
+}
+
+/** What the filesystems cannot hold, all of them in one error. */
+function allProblems(image: Image, slots: readonly Slot[], first: DiskwrightError): DiskwrightError {
+  const errors = slots.flatMap((slot) => {
+    const { size } = slot.partition;
+    try {
+      planFilesystem(image, slot, typeof size === "number" ? { size } : {});
+    } catch (error) {
+      if (isAboutTree(error)) return [error];
+      // Whether it fits is another question.
+      if (!(error instanceof DiskwrightError)) throw error;
+    }
+    return [];
+  });
+  if (errors.length < 2) return first;
+  const code = errors.some((error) => error.code === "UNSUPPORTED_ENTRY")
+    ? "UNSUPPORTED_ENTRY"
+    : "INVALID_TREE";
+  return problemsError(
+    code,
+    `the partitions cannot hold the tree ${REMEDY}`,
+    errors.flatMap(({ problems, message }) => (problems.length === 0 ? [message] : problems)),
+  );
+}
+
+function placeAll(image: Image, slots: readonly Slot[], wanted: Wanted): Placement {
   const needs = slots.map((slot) => needOf(image, slot, wanted, isContested(slots)));
   for (;;) {
     const size = wanted.size ?? smallestDisk(image, slots, needs, wanted.least ?? 0);

@@ -130,25 +130,26 @@ function tooSmall(
   );
 }
 
+/** What accepts a tree all the same. */
+export const REMEDY = "(--skip-unsupported leaves out what FAT cannot hold, --exclude any path)";
+const REMEDY_ELSEWHERE = "(--exclude leaves paths out)";
+
 /** A failure with the name of its partition, and paths as they are in the whole tree. */
 function named(error: unknown, partition: NumberedPartition): unknown {
   const isOurs = error instanceof DiskwrightError && !(error instanceof DoesNotFitError);
   if (!isOurs || error.partition !== undefined) return error;
   const { name, mount = "", filesystem } = partition;
-  if (mount === "/") return error;
   const details = { partition: name, cause: error };
   const problems = error.problems.map((problem) =>
-    problem.startsWith("/") ? `${mount}${problem}` : problem,
+    problem.startsWith("/") && mount !== "/" ? `${mount}${problem}` : problem,
   );
   if (problems.length === 0) {
     return new DiskwrightError(error.code, `${where(partition)}: ${error.message}`, details);
   }
-  const remedy =
-    error.code === "UNSUPPORTED_ENTRY" ? " (--skip-unsupported leaves out what it cannot hold)" : "";
   const kind = filesystem?.type === "fat" ? "FAT" : "ext4";
   return problemsError(
     error.code,
-    `${where(partition)}: ${kind} cannot hold the tree${remedy}`,
+    `${where(partition)}: ${kind} cannot hold the tree ${filesystem?.type === "fat" ? REMEDY : REMEDY_ELSEWHERE}`,
     problems,
     details,
   );

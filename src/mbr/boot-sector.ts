@@ -14,7 +14,8 @@ export function isFilesystemBootSector(sector: Uint8Array, diskSectors: number):
   return hasFilesystemParameters(sector) && !hasSensibleTable(sector, diskSectors);
 }
 
-function hasFilesystemParameters(sector: Uint8Array): boolean {
+/** Whether a sector starts as the boot sector of a FAT, exFAT or NTFS filesystem does. */
+export function hasFilesystemParameters(sector: Uint8Array): boolean {
   const jumps = sector[0] === 0xe9 || (sector[0] === 0xeb && sector[2] === 0x90);
   if (!jumps) return false;
   if (SYSTEM_NAMES.includes(String.fromCharCode(...sector.subarray(3, 11)))) return true;

@@ -17,5 +17,5 @@ export {
 } from "./protective.ts";
 export { type MbrPartition, type MbrTable, type ReadMbrOptions, readMbr } from "./read.ts";
 export { BOOT_CODE_SIZE } from "./structures.ts";
-export { isExtended, MBR_TYPES, type MbrTypeName, mbrTypeByte, mbrTypeName } from "./types.ts";
+export { formatType, isExtended, MBR_TYPES, type MbrTypeName, mbrTypeByte, mbrTypeName } from "./types.ts";
 export { writeMbr } from "./write.ts";

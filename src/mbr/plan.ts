@@ -95,7 +95,7 @@ const LAST_LBA = 0xffffffff;
  */
 export function planMbr(spec: MbrSpec): MbrPlan {
   const { sectors, sectorSize = 512, signature, geometry = STANDARD_GEOMETRY } = spec;
-  const bootCode = spec.bootCode?.slice() ?? new Uint8Array(0);
+  const bootCode = new Uint8Array(spec.bootCode ?? []);
   const findings = noFindings();
   const diskIsSound = checkDisk(sectors, sectorSize, findings);
   checkBootCode(bootCode, BOOT_CODE_SIZE, findings);

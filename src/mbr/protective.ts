@@ -1,3 +1,4 @@
+import { overlaps } from "../tables/index.ts";
 import { chsAddress, STANDARD_GEOMETRY } from "./chs.ts";
 import {
   ACTIVE,
@@ -7,7 +8,7 @@ import {
   isEmptyEntry,
   type PartitionEntry,
 } from "./structures.ts";
-import { MBR_TYPES } from "./types.ts";
+import { formatType, MBR_TYPES } from "./types.ts";
 
 /** What the sector in front of a GPT can hold beside its one partition. */
 export interface ProtectiveMbrOptions {
@@ -38,8 +39,9 @@ const SIZE_LIMIT = 0xffffffff;
  * programs that know no GPT see no free space (UEFI 2.10 §5.2.3). The last address is given as FF FF FF, as
  * parted and sfdisk do, not as the true one: the specification allows both.
  *
- * In a hybrid, which no specification knows, the protective partition comes first, as Linux and Windows ask for,
- * and ends before the first of the others, as gdisk has it.
+ * In a hybrid, which no specification knows, the protective partition comes first and ends before the first of
+ * the others, as gdisk has it; Linux and EDK2 look for it in all four entries. What lies between the others and
+ * behind them is not protected.
  */
 export function protectiveMbr(sectors: number, options: ProtectiveMbrOptions = {}): Uint8Array {
   const { hybrid = [] } = options;
@@ -70,9 +72,9 @@ function hybridEntry({ type, firstLba, sectors, bootable }: HybridEntry): Partit
 /** The entries of an MBR beside the protective one; none where that is missing. */
 export function hybridEntries(sector: Uint8Array): HybridEntry[] {
   const { partitions } = bootRecord.fromBytes(sector);
-  if (partitions.every(({ type }) => type !== MBR_TYPES["gpt-protective"])) return [];
+  if (!partitions.some(isProtective)) return [];
   return partitions
-    .filter((entry) => entry.type !== MBR_TYPES["gpt-protective"] && !isEmptyEntry(entry))
+    .filter((entry) => entry.type !== 0 && !isProtective(entry))
     .map(({ type, firstLba, sectors, status }) => ({ type, firstLba, sectors, bootable: status === ACTIVE }));
 }
 
@@ -84,20 +86,47 @@ export function protectiveMbrProblems(sector: Uint8Array, sectors: number): stri
   const { partitions, bootSignature } = bootRecord.fromBytes(sector);
   if (bootSignature !== BOOT_SIGNATURE)
     return ["the protective MBR is missing: sector 0 does not end in 55 AA"];
-  const protective = partitions.find(({ type }) => type === MBR_TYPES["gpt-protective"]);
+  // gdisk can protect what lies behind a hybrid's partitions too. The one that counts is that at LBA 1.
+  const protective =
+    partitions.find((entry) => isProtective(entry) && entry.firstLba === 1) ?? partitions.find(isProtective);
   if (protective === undefined) {
     return ["the protective MBR is missing: sector 0 has no partition of type 0xee"];
   }
   const problems: string[] = [];
-  const hybrid = hybridEntries(sector).length;
   if (protective.firstLba !== 1) {
     problems.push(`the protective MBR starts at LBA ${protective.firstLba}, it should start at 1`);
   }
+  const others = partitions.filter((entry) => entry !== protective && !isEmptyEntry(entry));
+  if (others.length > 0) return [...problems, ...hybridProblems([protective, ...others])];
   const expected = Math.min(sectors - 1, SIZE_LIMIT);
-  // In a hybrid the protective partition ends where the first of the others starts. Windows writes the limit
-  // on disks of every size, and Linux takes it.
-  if (hybrid === 0 && protective.sectors !== expected && protective.sectors !== SIZE_LIMIT) {
+  // Windows writes the limit on disks of every size, and Linux takes it.
+  if (protective.sectors !== expected && protective.sectors !== SIZE_LIMIT) {
     problems.push(`the protective MBR covers ${protective.sectors} sectors, it should cover ${expected}`);
   }
   return problems;
+}
+
+/** What is wrong between the entries of a hybrid. */
+function hybridProblems(entries: readonly PartitionEntry[]): string[] {
+  const problems: string[] = [];
+  if (entries.some(({ type }) => type === 0)) {
+    problems.push("the MBR has an entry with data, but the type 0x00 of one that is not used");
+  }
+  const active = entries.filter(({ status }) => status === ACTIVE);
+  if (active.length > 1) problems.push(`${active.length} partitions of the MBR are active: only one can be`);
+  const ranges = entries.map((entry) => ({
+    type: formatType(entry.type),
+    firstLba: entry.firstLba,
+    lastLba: entry.firstLba + entry.sectors - 1,
+  }));
+  for (const [a, b] of overlaps(ranges)) {
+    problems.push(
+      `in the MBR the partition of type ${b.type} (sectors ${b.firstLba} to ${b.lastLba}) overlaps that of type ${a.type} (${a.firstLba} to ${a.lastLba})`,
+    );
+  }
+  return problems;
+}
+
+function isProtective({ type }: PartitionEntry): boolean {
+  return type === MBR_TYPES["gpt-protective"];
 }

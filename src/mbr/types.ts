@@ -83,30 +83,23 @@ export function formatType(type: number): string {
 }
 
 /**
- * The type byte that a number, or text, stands for. Text is a name of {@link MBR_TYPES}, `hpfs`, `exfat` or
+ * The type byte that a number or text stands for. A number stays as it is: the plan checks it. Text is a name of {@link MBR_TYPES}, `hpfs`, `exfat` or
  * `linux-raid`, or hexadecimal digits behind `0x`. Digits alone are refused: fdisk means 0x83 by 83, where a number
  * of a spec file is 0x53.
  *
  * @throws DiskwrightError `INVALID_SPEC`, with names that are near, or all that there are.
  */
 export function mbrTypeByte(type: string | number): number {
-  if (typeof type === "number") return checkedByte(type, String(type));
+  if (typeof type === "number") return type;
   const named = BYTES.get(type);
   if (named !== undefined) return named;
-  if (/^0x[0-9a-f]+$/i.test(type)) return checkedByte(Number(type), type);
-  throw unknownType(type, insteadOfType(type));
-}
-
-function checkedByte(byte: number, text: string): number {
-  if (Number.isInteger(byte) && byte >= 1 && byte <= 255) return byte;
-  throw unknownType(text, "it is a byte from 0x01 to 0xff");
+  if (/^0x[0-9a-f]{1,2}$/i.test(type)) return Number(type);
+  throw new DiskwrightError("INVALID_SPEC", `MBR type "${printable(utf8(type))}": ${insteadOfType(type)}`);
 }
 
 function insteadOfType(type: string): string {
-  if (/^[0-9a-f]{1,2}$/i.test(type)) return `use 0x${type} when the digits are hexadecimal, as fdisk has them`;
+  if (/^0x[0-9a-f]+$/i.test(type)) return "it is a byte from 0x01 to 0xff";
+  if (/^[0-9a-f]{1,2}$/i.test(type))
+    return `use 0x${type} when the digits are hexadecimal, as fdisk has them`;
   return instead(type, BYTES.keys(), `a number such as 0x83, or one of ${[...BYTES.keys()].join(", ")}`);
-}
-
-function unknownType(type: string, remedy: string): DiskwrightError {
-  return new DiskwrightError("INVALID_SPEC", `MBR type "${printable(utf8(type))}": ${remedy}`);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseTime } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
+import { bytesContent } from "../extents/index.ts";
 import { type ImageSpec, image } from "../image/index.ts";
 import { bootCodeOf } from "../mbr/index.ts";
 import { imageSpecOf, type PartitionContent, type Spec, sourcesOf } from "../spec/index.ts";
@@ -20,7 +21,10 @@ const SOURCES = ["root", "contents", "directories", "symlinks", "files", "storeP
  */
 export async function assemble(spec: Spec, options: StageOptions = {}): Promise<ImageSpec> {
   // A wrong field is told at once, not after a long scan.
-  const empty = (spec.partitions ?? []).map((): PartitionContent => ({}));
+  const nothing = { content: bytesContent(new Uint8Array(0)) };
+  const empty = (spec.partitions ?? []).map(
+    ({ image: file }): PartitionContent => (file === undefined ? {} : { raw: nothing }),
+  );
   image(imageSpecOf(spec, { root: treeOf([]), partitions: empty }));
   const bootCode = spec.bootCode === undefined ? undefined : bootCodeOf(fileBytes(spec.bootCode));
   const time = typeof spec.time === "string" ? parseTime(spec.time) : spec.time;

@@ -112,7 +112,11 @@ class Scan {
       if (this.#untilTurn <= 0) await this.#turn();
     }
     await this.#findHoles();
-    throwProblems("SOURCE_UNREADABLE", "the source cannot be read", this.#problems);
+    throwProblems(
+      "SOURCE_UNREADABLE",
+      "the source cannot be read (--exclude leaves paths out)",
+      this.#problems,
+    );
     for (const warning of this.#xattrs?.warnings ?? []) this.#options.onWarning?.(warning);
     const tree = this.#builder.finish([this.#origin]);
     this.#origin.tree = tree;

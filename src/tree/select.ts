@@ -1,3 +1,4 @@
+import { TreeDraft } from "./draft.ts";
 import type { DataRange, Device } from "./entry.ts";
 import { Tree, type TreeColumns } from "./tree.ts";
 import { XattrTable } from "./xattrs.ts";
@@ -21,6 +22,13 @@ export function emptied(tree: Tree, top: number): Tree {
     { start: 0, end: start },
     { start: end, end: tree.length },
   ]);
+}
+
+/** The tree without some rows, and without what lies below them. */
+export function without(tree: Tree, rows: ReadonlySet<number>): Tree {
+  const draft = new TreeDraft();
+  draft.lay(tree, new Uint8Array(0), { skip: (row) => rows.has(row) });
+  return draft.finish();
 }
 
 /** The same tree with one owner and group for every entry. */

@@ -2,16 +2,19 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Extent } from "../../src/extents/index.ts";
 import {
+  attributeNames,
   type GptPartitionSpec,
   type GptSpec,
   gptUsableRange,
   PARTITION_TYPES,
+  parseAttributes,
   partitionTypeGuid,
   partitionTypeName,
   planGpt,
   readGpt,
   writeGpt,
 } from "../../src/gpt/index.ts";
+import { nearNames } from "../../src/tables/index.ts";
 import { sparseDisk } from "../support/sparse-disk.ts";
 
 const lba = fc.oneof(fc.nat({ max: 3 }), fc.nat({ max: 5000 }), fc.nat({ max: 2 ** 31 }));
@@ -26,11 +29,17 @@ const attributes = fc
   .map(([low, high]) => low | (high << 48n));
 const type = fc.oneof(fc.constantFrom(...Object.keys(PARTITION_TYPES)), fc.uuid());
 
+/** Types that a partition can have in a hybrid MBR: all but 0, those of containers, and the protective one. */
+const hybridType = fc
+  .integer({ min: 1, max: 255 })
+  .filter((byte) => ![0x05, 0x0f, 0x85, 0xee].includes(byte));
+
 const spec: fc.Arbitrary<GptSpec> = fc
   .record({
     sectorSize: fc.constantFrom(512 as const, 4096 as const),
     entryCount: fc.constantFrom(1, 4, 128, 129, 300),
     diskGuid: fc.uuid(),
+    entriesLba: fc.constantFrom(2, 2, 3, 2048),
     firstUsableGap: fc.constantFrom(0, 0, 1, 2014),
     tail: lba,
     places: fc.array(fc.record({ gap: lba, size: lba, type, name, attributes }), { maxLength: 12 }),
@@ -49,7 +58,7 @@ const spec: fc.Arbitrary<GptSpec> = fc
       return { firstLba, lastLba };
     });
     // The last sector of the disk is as far behind the usable ones as the table is long at its start.
-    const sectors = next + 1 + tail + lowest - 2 + 1;
+    const sectors = next + 1 + tail + lowest - rest.entriesLba + 1;
     return fc
       .record({
         guids: fc.uniqueArray(fc.uuid(), { minLength: places.length, maxLength: places.length }),
@@ -58,15 +67,29 @@ const spec: fc.Arbitrary<GptSpec> = fc
           { minLength: places.length, maxLength: places.length },
         ),
         order: fc.shuffledSubarray([...places.keys()], { minLength: places.length }),
+        both: fc.shuffledSubarray([...places.keys()], { maxLength: Math.min(3, places.length) }),
+        hybridTypes: fc.array(hybridType, { minLength: 3, maxLength: 3 }),
+        active: fc.nat({ max: 5 }),
       })
-      .map(({ guids, numbers, order }): GptSpec => {
+      .map(({ guids, numbers, order, both, hybridTypes, active }): GptSpec => {
         const partitions = order.map((index): GptPartitionSpec => {
           const { type, name, attributes } = places[index]!;
           return { number: numbers[index]!, guid: guids[index]!, type, name, attributes, ...ranges[index]! };
         });
-        return { ...rest, firstUsableLba, sectors, partitions };
+        const hybrid = both
+          .filter((index) => ranges[index]!.lastLba < 2 ** 32)
+          .map((index, place) => ({
+            number: numbers[index]!,
+            type: hybridTypes[place]!,
+            bootable: place === active && !rest.protectiveMbrBootable,
+          }));
+        return { ...rest, firstUsableLba, sectors, partitions, hybrid };
       });
   });
+
+function startOf({ partitions }: GptSpec, { number }: { number: number }): number {
+  return partitions.find((partition) => partition.number === number)!.firstLba;
+}
 
 describe("GPT", () => {
   it("reads back what it writes", async () => {
@@ -89,7 +112,8 @@ describe("GPT", () => {
               const type = partitionTypeGuid(partition.type) ?? partition.type;
               return { ...partition, type, typeName: partitionTypeName(type) };
             }),
-          hybrid: [],
+          entriesLba: wanted.entriesLba,
+          hybrid: wanted.hybrid!.toSorted((a, b) => startOf(wanted, a) - startOf(wanted, b)),
           problems: [],
           usedBackup: false,
         });
@@ -141,11 +165,39 @@ describe("GPT", () => {
           const sound = await readGpt(sparseDisk(writeGpt(plan), disk.size));
           expect(table).toEqual({
             ...sound,
+            entriesLba: undefined,
             usedBackup: true,
             problems: [expect.stringContaining("primary")],
           });
         },
       ),
+    );
+  });
+
+  it("finds the name that was meant, whatever one slip made of it", () => {
+    const names = Object.keys(PARTITION_TYPES).filter((name) => name.length > 4);
+    const slip = fc.constantFrom(
+      (text: string, at: number) => `${text.slice(0, at)}~${text.slice(at)}`,
+      (text: string, at: number) => `${text.slice(0, at)}${text.slice(at + 1)}`,
+      (text: string) => text.toUpperCase().replaceAll("-", "_"),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...names), fc.nat(), slip, (name, at, slipped) => {
+        const near = nearNames(slipped(name, at % name.length), names);
+        expect(near.length).toBeLessThanOrEqual(5);
+        expect(near).toContain(name);
+      }),
+    );
+  });
+
+  it("names attributes so that the names mean them", () => {
+    fc.assert(
+      fc.property(attributes, fc.boolean(), (bits, joined) => {
+        const names = attributeNames(bits);
+        expect(parseAttributes(joined ? names.join(",") : names)).toBe(bits);
+        expect(parseAttributes(`0x${bits.toString(16)}`)).toBe(bits);
+        expect(parseAttributes(bits)).toBe(bits);
+      }),
     );
   });
 

@@ -1,13 +1,17 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { bytesSource } from "../../src/extents/index.ts";
 import {
   type GptPartitionSpec,
   type GptPlan,
   type GptSpec,
   gptUsableRange,
   PARTITION_ATTRIBUTES,
+  partitionTypeName,
   planGpt,
+  readGpt,
   writeGpt,
 } from "../../src/gpt/index.ts";
 import { describeWith, run, scratchDirectory } from "../support/referee.ts";
@@ -65,6 +69,11 @@ function judge(path: string, plan: GptPlan): void {
   const sgdisk = run("sgdisk", ["-v", path]);
   expect(sgdisk.stdout).toContain("No problems found");
   expect(sgdisk.output.replace("No problems found", "")).not.toMatch(COMPLAINT);
+  expectSfdisk(path, plan);
+  expectParted(path, plan);
+}
+
+function expectSfdisk(path: string, plan: GptPlan): void {
   const listing = run("sfdisk", ["-J", path]);
   // On small disks it adds how finely it would place new partitions, which is not in the table.
   const { grain: _, ...listed } = JSON.parse(listing.stdout).partitiontable;
@@ -73,7 +82,6 @@ function judge(path: string, plan: GptPlan): void {
   const sfdisk = run("sfdisk", ["--verify", path]);
   expect(sfdisk.stdout).toContain("No errors detected.");
   expect(sfdisk.output).not.toMatch(COMPLAINT);
-  expectParted(path, plan);
 }
 
 function expectParted(path: string, plan: GptPlan): void {
@@ -93,6 +101,18 @@ function expectParted(path: string, plan: GptPlan): void {
     .toSorted((a, b) => a.firstLba - b.firstLba)
     .map(({ number, firstLba, lastLba }) => `${number}:${firstLba}s:${lastLba}s:${lastLba - firstLba + 1}s`);
   expect(lines.slice(2).map((line) => line.split(":").slice(0, 4).join(":"))).toEqual(ranges);
+}
+
+/** An architecture in the words of libfdisk: `ARM-64`, `MIPS-32 LE`. */
+function architectureOf(label: string): string {
+  return label
+    .toLowerCase()
+    .replace(/^(arm|ia|loongarch|mips|risc-v)-(32|64)/, "$1$2")
+    .replace("risc-v", "riscv")
+    .replace("mips32", "mips")
+    .replace("tile-gx", "tilegx")
+    .replace("ppc64le", "ppc64-le")
+    .replace(/ le$/, "-le");
 }
 
 /** Layouts whose partitions start and end on whole MiB: sgdisk cautions against others. */
@@ -140,7 +160,7 @@ const whole = (spec: Pick<GptSpec, "sectors" | "sectorSize" | "entryCount">): Gp
   ),
 });
 
-describeWith(["sgdisk", "sfdisk", "parted", "fdisk", "truncate"], "GPT referees", () => {
+describeWith(["sgdisk", "sfdisk", "parted", "fdisk", "partx", "truncate"], "GPT referees", () => {
   const directory = scratchDirectory();
 
   it("accept random layouts", () => {
@@ -202,32 +222,103 @@ describeWith(["sgdisk", "sfdisk", "parted", "fdisk", "truncate"], "GPT referees"
     ],
   ])("accept %s", (_, spec) => judge(join(directory, "fixed.img"), planGpt(spec)));
 
-  it("find entries that start at 1 MiB, and remark on the gap alone", () => {
+  it.each([3, 16, 2048, 4064])("find entries that start at sector %i", (entriesLba) => {
     const path = join(directory, "elsewhere.img");
-    const partitions = [
-      { type: "root-x86-64", guid: FIRST_GUID, firstLba: 4096, lastLba: 131_038, name: "root" },
-    ];
-    saveTable(path, planGpt({ sectors: 131_072, diskGuid: DISK_GUID, entriesLba: 2048, partitions }));
-    const verdict = run("sgdisk", ["-v", path]).output;
-    expect(verdict.match(/Warning.*/g)).toEqual([expect.stringContaining("There is a gap between the main")]);
-    expect(verdict).toContain("No problems found");
-    expect(run("sfdisk", ["--verify", path]).output).toContain("No errors detected");
-    expect(run("parted", ["-s", path, "unit", "s", "print"]).output).toMatch(/1 +4096s +131038s/);
+    const root = { type: "root-x86-64", guid: FIRST_GUID, firstLba: 4096, lastLba: 129_023, name: "root" };
+    const plan = planGpt({ sectors: 131_072, diskGuid: DISK_GUID, entriesLba, partitions: [root] });
+    saveTable(path, plan);
+    const verdict = run("sgdisk", ["-v", path]);
+    // It remarks on the gap, and on nothing else.
+    expect(verdict.stdout.match(/Warning.*/g)).toEqual([
+      expect.stringContaining("There is a gap between the main metadata"),
+    ]);
+    expect(verdict.stdout).toContain("No problems found");
+    expect(verdict.output).not.toMatch(/Problem:|Caution|corrupt|Creating new/);
+    expectSfdisk(path, plan);
+    expectParted(path, plan);
+    // The prober of libblkid, on which udev and mount rest.
+    const probed = run("partx", ["-s", "-g", "-o", "NR,START,END,UUID", path]);
+    expect(probed.stdout.trim().split(/\s+/)).toEqual(["1", "4096", "129023", FIRST_GUID]);
+    expect(probed.stderr).toBe("");
   });
 
-  it("see the partitions of a hybrid MBR", () => {
-    const partitions = [
-      { type: "esp", guid: FIRST_GUID, firstLba: 2048, lastLba: 34_815, name: "ESP" },
-      { type: "root-arm64", guid: SECOND_GUID, firstLba: 34_816, lastLba: 131_038, name: "root" },
-    ];
-    const hybrid = [{ number: 1, type: 0x0c, bootable: true }];
+  it("find our entries where sgdisk puts them, byte for byte behind the MBR", () => {
+    const sectors = 131_072;
+    const root = { type: "root-x86-64", guid: FIRST_GUID, firstLba: 4096, lastLba: 129_023, name: "root" };
+    const plan = planGpt({ sectors, diskGuid: DISK_GUID, entriesLba: 2048, partitions: [root] });
+    const [ours, theirs] = [join(directory, "ours.img"), join(directory, "theirs.img")];
+    saveTable(ours, plan);
+    run("truncate", ["-s", String(sectors * 512), theirs]);
+    const { type } = plan.partitions[0]!;
+    const made = run("sgdisk", [
+      ...["-j", "2048", "-U", DISK_GUID, "-n", "1:4096:129023", "-t", `1:${type}`, "-u", `1:${FIRST_GUID}`],
+      ...["-c", "1:root", theirs],
+    ]);
+    expect(made.output).toContain("completed successfully");
+    // It writes the true CHS of the last sector into the protective MBR.
+    expect(run("cmp", ["-i", "512", ours, theirs]).output).toBe("");
+  });
+
+  const HYBRID: GptSpec = {
+    sectors: 131_072,
+    diskGuid: DISK_GUID,
+    partitions: [
+      { type: "ms-basic-data", guid: FIRST_GUID, firstLba: 2048, lastLba: 34_815, name: "boot" },
+      { type: "root-arm64", guid: SECOND_GUID, firstLba: 34_816, lastLba: 129_023, name: "root" },
+    ],
+  };
+
+  it("see both tables of a hybrid", () => {
     const path = join(directory, "hybrid.img");
-    saveTable(path, planGpt({ sectors: 131_072, diskGuid: DISK_GUID, partitions, hybrid }));
+    const plan = planGpt({ ...HYBRID, hybrid: [{ number: 1, type: 0x0c, bootable: true }] });
+    saveTable(path, plan);
+    const sgdisk = run("sgdisk", ["-v", path]);
+    expect(sgdisk.stdout).toContain("No problems found");
+    expect(sgdisk.output.replace("No problems found", "")).not.toMatch(COMPLAINT);
     expect(run("sgdisk", ["-p", path]).output).not.toMatch(/invalid|corrupt|caution/i);
-    expect(run("sgdisk", ["-v", path]).output).toContain("No problems found");
+    expectSfdisk(path, plan);
+    expectParted(path, plan);
+    const probed = run("partx", ["-s", "-g", "-o", "NR,START,END", path]).stdout.trim().split("\n");
+    expect(probed.map((line) => line.trim().split(/\s+/).join(" "))).toEqual([
+      "1 2048 34815",
+      "2 34816 129023",
+    ]);
     const seen = run("fdisk", ["-l", "-t", "dos", path]).stdout;
     expect(seen).toMatch(/1 +1 +2047 +2047 .*ee GPT/);
     expect(seen).toMatch(/\* +2048 +34815 +32768 .*c W95 FAT32/);
+  });
+
+  it.each(["1:2", "2:EE"])("make hybrids that are read without a problem: %s", async (which) => {
+    const path = join(directory, "theirs.img");
+    saveTable(path, planGpt(HYBRID));
+    expect(run("sgdisk", ["-h", which, path]).output).toContain("completed successfully");
+    const numbers = which.split(":").filter((number) => number !== "EE");
+    const hybrid = numbers.map((number) => ({
+      number: Number(number),
+      type: number === "1" ? 0x07 : 0x83,
+      bootable: false,
+    }));
+    const table = await readGpt(bytesSource(readFileSync(path)));
+    expect(table).toMatchObject({ problems: [], hybrid });
+    // Where the protective partition comes first, theirs and ours differ in nothing but its last CHS.
+    if (which !== "1:2") return;
+    const ours = join(directory, "ours.img");
+    saveTable(ours, planGpt({ ...HYBRID, hybrid }));
+    const differing = run("cmp", ["-l", ours, path]).stdout.trim().split("\n");
+    expect(differing.map((line) => Number.parseInt(line, 10) - 1)).toEqual([451, 452, 453]);
+  });
+
+  it("name types as we do", () => {
+    const named = run("sfdisk", ["-T", "-X", "gpt"]).stdout.matchAll(
+      /^([0-9A-F-]{36}) +Linux (root|\/usr)( verity)?( sign\.)? \((.*)\)$/gim,
+    );
+    const labels = [...named].map(([, guid, where, verity, signature, architecture]) => {
+      const form = verity === undefined ? "" : signature === undefined ? "-verity" : "-verity-sig";
+      return [guid!.toLowerCase(), `${where!.replace("/", "")}-${architectureOf(architecture!)}${form}`];
+    });
+    // 18 architectures in 2.38; older and newer ones know others.
+    expect(labels.length).toBeGreaterThan(40);
+    for (const [guid, name] of labels) expect([guid, partitionTypeName(guid!)]).toEqual([guid, name]);
   });
 
   it("find our bytes equal to those that sfdisk writes", () => {

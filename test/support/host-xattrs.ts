@@ -1,4 +1,4 @@
-import { setAttributeSync } from "@napi-rs/xattr";
+import { getAttributeSync, setAttributeSync } from "@napi-rs/xattr";
 
 /** Sets an extended attribute of a file of the host; false where the host has none, or allows it to nobody here. */
 export function setXattr(path: string, name: string, value: string | Uint8Array): boolean {
@@ -8,4 +8,9 @@ export function setXattr(path: string, name: string, value: string | Uint8Array)
   } catch {
     return false;
   }
+}
+
+/** An extended attribute of a file of the host, as hexadecimal digits. */
+export function getXattr(path: string, name: string): string | undefined {
+  return getAttributeSync(path, name)?.toString("hex");
 }

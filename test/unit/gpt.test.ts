@@ -3,8 +3,10 @@ import { crc32, NIL_GUID, utf8 } from "../../src/bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../../src/errors.ts";
 import { bytesSource } from "../../src/extents/index.ts";
 import {
+  attributeNames,
   DISCOVERABLE_ARCHITECTURES,
   DISCOVERABLE_TYPES,
+  discoverableType,
   type GptPartitionSpec,
   type GptSpec,
   type GptTable,
@@ -18,6 +20,7 @@ import {
   writeGpt,
 } from "../../src/gpt/index.ts";
 import { gptEntry, gptHeader } from "../../src/gpt/structures.ts";
+import { partitionEntry } from "../../src/mbr/structures.ts";
 import { render } from "../support/render.ts";
 
 const DISK_GUID = "97fd5997-f390-0b4a-a3f8-d106c1723aea";
@@ -91,10 +94,50 @@ describe("a hybrid MBR", () => {
     ],
     ["four", [1, 2, 1, 2].map((number) => ({ number, type: 1 })), /has room for 3/],
     ["two that are active", [1, 2].map((number) => ({ number, type: 1, bootable: true })), /only one can be/],
-    ["an extended type", [{ number: 1, type: 5 }], /cannot have the type 0x5/],
+    ["no type", [{ number: 1, type: 0 }], /partition 1 has the type 0 in the MBR: it is a byte, and not 0/],
+    ["the protective type", [{ number: 1, type: 0xee }], /cannot have the type 0xee/],
+    ["an extended type", [{ number: 1, type: 5 }], /cannot have the type 0x05/],
   ])("cannot have %s", (_, hybrid, message) =>
     expect(problemsOf({ ...SOUND, hybrid: hybrid! }).message).toMatch(message),
   );
+
+  it("has one active partition, the protective one included", () => {
+    const message = problemsOf({ ...spec, protectiveMbrBootable: true }).message;
+    expect(message).toContain("partitions 0xee and 2 are bootable in the MBR");
+  });
+
+  it("reaches up to sector 2^32 - 1", () => {
+    const sectors = 2 ** 33;
+    const upTo = (lastLba: number): GptSpec => ({
+      ...SOUND,
+      sectors,
+      partitions: [{ ...ROOT, number: 1, lastLba }],
+      hybrid: [{ number: 1, type: 0x83 }],
+    });
+    expect(planGpt(upTo(2 ** 32 - 1)).hybrid).toEqual([
+      { type: 0x83, firstLba: 96, sectors: 2 ** 32 - 96, bootable: false },
+    ]);
+    expect(problemsOf(upTo(2 ** 32)).message).toContain("reaches up to 4294967295");
+  });
+
+  it("has room for three partitions, and the protective one before the first of them", async () => {
+    const partitions = [1, 2, 3].map((number) => ({
+      ...ESP,
+      number,
+      guid: FIRST_GUID.replace(/^./, String(number)),
+      firstLba: 200 - 40 * number,
+      lastLba: 210 - 40 * number,
+    }));
+    const hybrid = partitions.map(({ number }) => ({ number, type: number, bootable: false }));
+    const image = await render(writeGpt(planGpt({ ...SOUND, partitions, hybrid })), SECTORS * 512);
+    const entries = [0, 1, 2, 3].map((index) => partitionEntry.fromBytes(image, 446 + 16 * index));
+    expect(entries.map(({ type, firstLba, sectors }) => [type, firstLba, sectors])).toEqual([
+      [0xee, 1, 79],
+      [3, 80, 11],
+      [2, 120, 11],
+      [1, 160, 11],
+    ]);
+  });
 });
 
 describe("entries that lie elsewhere", () => {
@@ -107,28 +150,82 @@ describe("entries that lie elsewhere", () => {
   });
   it("keep off the header and the partitions", () => {
     expect(problemsOf({ ...SOUND, entriesLba: 1 }).message).toMatch(/where the header lies/);
-    expect(problemsOf({ ...SOUND, entriesLba: 80 }).message).toMatch(/112/);
+    expect(problemsOf({ ...SOUND, entriesLba: 2.5 }).message).toMatch(/2.5: give a whole number/);
+    expect(problemsOf({ ...SOUND, entriesLba: 80 }).message).toMatch(/can use 112 to 222/);
+    expect(problemsOf({ ...SOUND, entriesLba: 60, firstUsableLba: 91 }).message).toMatch(/reaches up to 91/);
+    const full = { ...SOUND, entriesLba: 191, partitions: [] };
+    expect(problemsOf(full)).toMatchObject({ code: "DOES_NOT_FIT", missingBytes: 512 });
+    expect(planGpt({ ...full, sectors: SECTORS + 1 })).toMatchObject({
+      firstUsableLba: 223,
+      lastUsableLba: 223,
+    });
   });
 });
 
 describe("parseAttributes", () => {
-  it.each([
+  it.each<[readonly string[] | string | bigint, bigint]>([
     [["read-only", "no-auto"], 0x9000_0000_0000_0000n],
     [["bit-59", "legacy-bootable"], PARTITION_ATTRIBUTES.growFileSystem | 4n],
     [["0x8000000000000001"], 0x8000_0000_0000_0001n],
+    ["required, no-block-io bit-48", 0x0001_0000_0000_0003n],
+    ["0x0000000000000004", 4n],
+    [7n, 7n],
     [[], 0n],
-  ])("%j", (names, bits) => expect(parseAttributes(names)).toBe(bits));
-  it("names what there is", () =>
-    expect(() => parseAttributes(["readonly"])).toThrow(/use required, .*read-only/));
+    ["", 0n],
+  ])("%o", (value, bits) => expect(parseAttributes(value)).toBe(bits));
+
+  it.each<[readonly string[] | string | bigint, RegExp]>([
+    ["readonly", /"readonly": use required, no-block-io, .* no-auto, bit-48 … bit-63/],
+    ["bit-64", /"bit-64": use/],
+    ["bit-17", /0x20000: bits 3 to 47 are reserved/],
+    ["4", /"4": use .*0x8000000000000000/],
+    ["0x8", /0x8: bits 3 to 47/],
+    ["0x10000000000000000", /not 64 bits/],
+    [-1n, /not 64 bits/],
+  ])("refuses %o", (value, message) => expect(() => parseAttributes(value)).toThrow(message));
+
+  it("lists everything at once", () => {
+    expect(() => parseAttributes(["hidden", "read-only", "bit-5"])).toThrow(
+      expect.objectContaining({ code: "INVALID_SPEC", problems: [expect.anything(), expect.anything()] }),
+    );
+  });
+});
+
+describe("attributeNames", () => {
+  it("names what has a name, lowest bit first", () => {
+    const bits = PARTITION_ATTRIBUTES.noAuto | PARTITION_ATTRIBUTES.required | (1n << 56n);
+    expect(attributeNames(bits)).toEqual(["required", "bit-56", "no-auto"]);
+    expect(attributeNames(1n << 17n)).toEqual(["bit-17"]);
+  });
 });
 
 describe("the types of architectures", () => {
   it("are each their own, and found by name", () => {
     expect(new Set(DISCOVERABLE_TYPES.values()).size).toBe(6 * DISCOVERABLE_ARCHITECTURES.length);
-    for (const [name, guid] of Object.entries(PARTITION_TYPES)) {
-      if (DISCOVERABLE_TYPES.has(name)) expect(DISCOVERABLE_TYPES.get(name)).toBe(guid);
-    }
     expect(partitionTypeGuid("usr-arm64-verity-sig")).toBe("c23ce4ff-44bd-4b00-b2d4-b41b3419e02a");
+    for (const guid of DISCOVERABLE_TYPES.values()) {
+      // All were drawn at random (RFC 9562, version 4), so that a slip of the pen has a chance to show.
+      expect(guid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    }
+  });
+
+  it("are found by what they are for", () => {
+    expect(discoverableType("root", "x86-64")).toBe("root-x86-64");
+    expect(discoverableType("usr-verity-sig", "mips64-le")).toBe("usr-mips64-le-verity-sig");
+    expect(() => discoverableType("root", "x86_64")).toThrow("did you mean x86-64");
+    expect(() => discoverableType("root", "vax")).toThrow("one of alpha, arc, arm,");
+  });
+});
+
+describe("a type that is not known", () => {
+  it.each([
+    ["root-x86_64", "did you mean root-x86-64"],
+    ["linux", "did you mean linux-generic"],
+    ["BIOS-boot", "did you mean bios-boot"],
+    ["u-boot", "did you mean u-boot-environment"],
+    ["ext4", "use a GUID, or one of esp, xbootldr, linux-generic, swap,"],
+  ])("%s", (type, message) => {
+    expect(problemsOf({ ...SOUND, partitions: [{ ...ESP, type }] }).message).toContain(message);
   });
 });
 
@@ -331,6 +428,14 @@ describe("planGpt", () => {
 });
 
 describe("writeGpt", () => {
+  it("does not depend on what becomes of the caller's boot code", async () => {
+    const bootCode = Buffer.alloc(4, 0xcc);
+    const plan = planGpt({ ...SOUND, bootCode });
+    bootCode.fill(0);
+    const image = await render(writeGpt(plan), SECTORS * 512);
+    expect([...image.subarray(0, 5)]).toEqual([0xcc, 0xcc, 0xcc, 0xcc, 0]);
+  });
+
   it("keeps boot code and the flag of the protective partition", async () => {
     const plan = planGpt({ ...SOUND, protectiveMbrBootable: true, bootCode: new Uint8Array(440).fill(0xcc) });
     const image = await render(writeGpt(plan), SECTORS * 512);
@@ -396,6 +501,7 @@ describe("readGpt", () => {
       firstUsableLba: 34,
       lastUsableLba: 222,
       entryCount: 128,
+      entriesLba: 2,
       partitions: [
         { ...ESP, number: 1, type: PARTITION_TYPES.esp, typeName: "esp", attributes: 0n },
         { ...ROOT, number: 2, type: PARTITION_TYPES["root-x86-64"], typeName: "root-x86-64", attributes: 0n },
@@ -404,6 +510,12 @@ describe("readGpt", () => {
       problems: [],
       usedBackup: false,
     });
+  });
+
+  it("leaves what it reads as it is, a Buffer too", async () => {
+    const image = Buffer.from(await sound());
+    await readGpt(bytesSource(image));
+    expect(image.equals(await sound())).toBe(true);
   });
 
   it.each([0, 1, 511, 512, 513, 1024, 4096, 8192, 100_000])("sees no GPT in %i zeros", async (size) => {
@@ -537,6 +649,42 @@ describe("readGpt", () => {
         image.set([0, 0, 0, 0, 0xef, 0, 0, 0, 64, 0, 0, 0, 31, 0, 0, 0], 462);
       },
       ["the MBR has a partition of type 0xef at sectors 64 to 94, which the GPT does not have"],
+    ],
+    [
+      "a hybrid MBR whose protective partition comes last",
+      (image) => {
+        image.copyWithin(494, 446, 462);
+        image.set([0, 0, 0, 0, 0xef, 0, 0, 0, 64, 0, 0, 0, 32, 0, 0, 0], 446);
+        image[494 + 12] = 63;
+      },
+      [],
+    ],
+    [
+      "a hybrid MBR that is protected behind its partition too",
+      (image) => {
+        image.set([0, 0, 0, 0, 0xee, 0, 0, 0, 96, 0, 0, 0, 160, 0, 0, 0], 478);
+        image.set([0, 0, 0, 0, 0xef, 0, 0, 0, 64, 0, 0, 0, 32, 0, 0, 0], 462);
+        image[458] = 63;
+      },
+      [],
+    ],
+    [
+      "a hybrid MBR whose protective partition covers the others",
+      (image) => void image.set([0, 0, 0, 0, 0xef, 0, 0, 0, 64, 0, 0, 0, 32, 0, 0, 0], 462),
+      ["in the MBR the partition of type 0xef (sectors 64 to 95) overlaps that of type 0xee (1 to 255)"],
+    ],
+    [
+      "a hybrid MBR with two active partitions and an entry without a type",
+      (image) => {
+        image[446] = 0x80;
+        image[458] = 63;
+        image.set([0x80, 0, 0, 0, 0xef, 0, 0, 0, 64, 0, 0, 0, 32, 0, 0, 0], 462);
+        image.set([0, 0, 0, 0, 0, 0, 0, 0, 96, 0, 0, 0, 64, 0, 0, 0], 478);
+      },
+      [
+        "the MBR has an entry with data, but the type 0x00",
+        "2 partitions of the MBR are active: only one can be",
+      ],
     ],
     [
       "usable sectors in the table",

@@ -2,9 +2,13 @@ import { describe, expect, it } from "vitest";
 import { DiskwrightError } from "../../src/errors.ts";
 import { bytesSource } from "../../src/extents/index.ts";
 import {
+  bootCodeOf,
+  MBR_TYPES,
   type MbrPartitionSpec,
   type MbrSpec,
   type MbrTable,
+  mbrTypeByte,
+  mbrTypeName,
   PARTED_FILE_GEOMETRY,
   planMbr,
   protectiveMbr,
@@ -292,6 +296,70 @@ describe("planMbr", () => {
       expect.stringContaining("partition 5 ends"),
       expect.stringContaining("no extended partition"),
     ]);
+  });
+});
+
+describe("mbrTypeByte", () => {
+  it.each<[string | number, number]>([
+    [0x83, 0x83],
+    ["0x83", 0x83],
+    ["0xC", 0x0c],
+    ["esp", 0xef],
+    ["linux-generic", 0x83],
+    ["exfat", 0x07],
+  ])("%o", (type, byte) => expect(mbrTypeByte(type)).toBe(byte));
+
+  it.each([
+    ["83", 'MBR type "83": use 0x83 when the digits are hexadecimal'],
+    ["c", "use 0xc when"],
+    ["0x183", "a byte from 0x01 to 0xff"],
+    ["fat32_lba", "did you mean fat32-lba"],
+    ["linux", "did you mean linux-generic, linux-extended, linux-raid?"],
+    ["constructor", "use a number such as 0x83, or one of fat12,"],
+    ["", "use a number such as 0x83"],
+  ])("refuses %o", (type, message) => {
+    expect(() => mbrTypeByte(type)).toThrow(
+      expect.objectContaining({ code: "INVALID_SPEC", message: expect.stringContaining(message) }),
+    );
+  });
+
+  it("has no two names for a byte, but for those that systems share", () => {
+    expect(new Set(Object.values(MBR_TYPES)).size).toBe(Object.keys(MBR_TYPES).length);
+    for (const [name, byte] of Object.entries(MBR_TYPES)) expect(mbrTypeName(byte)).toBe(name);
+  });
+});
+
+describe("bootCodeOf", () => {
+  const code = new Uint8Array(440).fill(0xcc);
+  const sector = (...tail: number[]): Uint8Array => {
+    const bytes = new Uint8Array(512);
+    bytes.set(code);
+    bytes.set(tail, 512 - tail.length);
+    return bytes;
+  };
+
+  it.each<[string, Uint8Array, Uint8Array]>([
+    ["nothing", new Uint8Array(0), new Uint8Array(0)],
+    ["a few bytes", Uint8Array.of(0xf4, 0xeb), Uint8Array.of(0xf4, 0xeb)],
+    ["440 bytes", code, code],
+    ["a boot sector", sector(0x55, 0xaa), code],
+    ["a boot sector with more code in the place of its table", sector(0xf4, 0xf4, 0x55, 0xaa), code],
+    ["code that was filled up with zeros", sector(), code],
+  ])("takes %s", (_, bytes, expected) => {
+    expect(Buffer.from(bootCodeOf(bytes))).toEqual(Buffer.from(expected));
+  });
+
+  const fat = sector(0x55, 0xaa);
+  fat.set([0xeb, 0x58, 0x90, ...Buffer.from("mkfs.fat"), 0, 2, 8, 0x20, 0, 2, 0, 0, 0, 0, 0xf8]);
+  it.each<[string, Uint8Array, string]>([
+    ["441 bytes", new Uint8Array(441), "it has 441 bytes: use up to 440"],
+    ["a sector of code", sector(0x90, 0x90), "its last 72 bytes are no table that ends in 55 AA"],
+    ["two sectors", new Uint8Array(1024), "use up to 440 bytes, or a whole boot sector of 512"],
+    ["the boot sector of a filesystem", fat, "the boot sector of a filesystem"],
+  ])("refuses %s", (_, bytes, message) => {
+    expect(() => bootCodeOf(bytes)).toThrow(
+      expect.objectContaining({ code: "INVALID_SPEC", message: expect.stringContaining(message) }),
+    );
   });
 });
 

@@ -71,9 +71,9 @@ function rootSource(root: RootSpec): RootSource {
   return { ...root, ...idMapsOf(root), exclude: listOf(root.exclude) };
 }
 
-/** `SOURCE:/target`; a letter alone before the colon is a drive of Windows. */
+/** `SOURCE:/target`; a capital letter alone before the colon is a drive of Windows. */
 function splitTarget(text: string): RootSource {
-  const match = /^(.{2,}|-):(\/.*)$/s.exec(text);
+  const match = /^(.{2,}|[^A-Z]):(\/.*)$/s.exec(text);
   return match === null ? { source: text } : { source: match[1]!, target: match[2]! };
 }
 

@@ -2,8 +2,8 @@ import * as v from "valibot";
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import { printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
+import { nearNames } from "../tables/index.ts";
 import { checkSpec, type SpecProblem } from "./check.ts";
-import { nearest } from "./nearest.ts";
 import { type Spec, specSchema } from "./schema.ts";
 import { type ContentsRuleSpec, contentsRule } from "./sources.ts";
 
@@ -160,6 +160,10 @@ function telling(issue: v.BaseIssue<unknown>, above: Path = []): readonly Locate
 
 function problemOf({ issue, path }: Located): SpecProblem {
   if (issue.type === "strict_object" && issue.expected === "never") {
+    // To the schema a list is an object whose keys are numbers.
+    if (typeof path.at(-1) === "number") {
+      return { path: path.slice(0, -1), message: "expected a mapping of fields to values, found a list" };
+    }
     return { path, message: unknownField(path) };
   }
   if (issue.type === "strict_object" && issue.received === "undefined") {
@@ -174,7 +178,7 @@ function startOf(node: unknown): number | undefined {
 }
 
 function unknownField(path: Path): string {
-  const guess = nearest(String(path.at(-1)), knownFields(path));
+  const [guess] = nearNames(String(path.at(-1)), knownFields(path));
   return guess === undefined ? "there is no such field" : `there is no such field: did you mean ${guess}?`;
 }
 

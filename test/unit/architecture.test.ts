@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "sizing",
     "inspect",
   ],
-  spec: ["bytes", "extents", "tree", "mbr", "gpt", "ownership", "compose", "layouts", "image"],
+  spec: ["bytes", "extents", "tree", "tables", "mbr", "gpt", "ownership", "compose", "layouts", "image"],
   tar: ["bytes", "extents", "tree"],
   mtree: ["bytes", "tree"],
   ownership: ["bytes", "tree", "mtree"],

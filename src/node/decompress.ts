@@ -1,6 +1,7 @@
 import { pipeline, Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { DiskwrightError } from "../errors.ts";
+import { unpackZstd } from "./zstd.ts";
 
 /** How a file is compressed, as its first bytes tell. */
 export type Compression = "gzip" | "zstd" | "xz" | "bzip2";
@@ -57,7 +58,9 @@ async function decompressor(
       return through(source, zlib.createGunzip({ chunkSize: CHUNK }));
     case "zstd":
       // Newer versions of Node bring it.
-      return createZstdDecompress === undefined ? zstd(source) : through(source, createZstdDecompress());
+      return createZstdDecompress === undefined
+        ? unpackZstd(source)
+        : through(source, createZstdDecompress());
     case "xz":
       return await xz(source);
     case "bzip2":
@@ -81,26 +84,14 @@ function through(
   return pipeline(Readable.from(source), transform, () => {}) as unknown as AsyncIterable<Uint8Array>;
 }
 
-async function* zstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { Decompress } = await import("fzstd");
-  const ready: Uint8Array[] = [];
-  let isFinal = false;
-  const stream = new Decompress((bytes, final) => {
-    ready.push(bytes);
-    isFinal ||= final === true;
-  });
-  for await (const chunk of source) {
-    stream.push(chunk);
-    yield* ready.splice(0);
-  }
-  stream.push(new Uint8Array(0), true);
-  yield* ready.splice(0);
-  if (!isFinal) throw new Error("unexpected end");
-}
+type XzStream = new (stream: unknown) => AsyncIterable<Uint8Array>;
 
 async function xz(source: AsyncIterable<Uint8Array>): Promise<AsyncIterable<Uint8Array>> {
-  const { XzReadableStream } = (await import("xz-decompress")) as unknown as {
-    XzReadableStream: new (stream: unknown) => AsyncIterable<Uint8Array>;
+  const module = (await import("xz-decompress")) as unknown as {
+    XzReadableStream?: XzStream;
+    default?: { XzReadableStream: XzStream };
   };
+  // It is a CommonJS module whose names not every loader finds.
+  const XzReadableStream = module.XzReadableStream ?? module.default!.XzReadableStream;
   return new XzReadableStream(Readable.toWeb(Readable.from(source)));
 }

@@ -113,7 +113,9 @@ export class FileReader implements ContentReader {
 
 function openFile(content: FileContent): number {
   // Without O_NONBLOCK, a file that was replaced by a fifo would be waited for without end.
-  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  // A link to an archive was followed when it was read first; that it leads to the same file is checked.
+  const follow = content.start === undefined ? (constants.O_NOFOLLOW ?? 0) : 0;
+  const flags = constants.O_RDONLY | follow | (constants.O_NONBLOCK ?? 0);
   try {
     return withReachable(content.path, (path) => openSync(path, flags));
   } catch (error) {

@@ -48,6 +48,12 @@ export class Spool {
     this.#flush();
   }
 
+  /** Gives up what was kept. */
+  discard(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
   /** What was kept from `start` on, as content of `size` bytes. */
   content(start: number, size: number, stored: FileContent["stored"]): FileContent {
     return {
@@ -98,7 +104,7 @@ export class Spool {
         unlinkSync(path);
       } catch {
         process.once("exit", () => {
-          closeSync(descriptor);
+          this.discard();
           unlinkSync(path);
         });
       }

@@ -1,5 +1,7 @@
-import { closeSync, constants, createReadStream, fstatSync, openSync, readSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { tmpdir } from "node:os";
+import type { Readable } from "node:stream";
+import { isatty } from "node:tty";
 import { printable } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { CancelSignal, FileContent } from "../extents/index.ts";
@@ -9,22 +11,27 @@ import {
   climbs,
   type DataRange,
   fileMode,
+  pathNames,
   type RowAttributes,
   type Tree,
   TreeDraft,
   type Xattrs,
   xattrProblems,
 } from "../tree/index.ts";
-import { type Compression, compressionOf, decompressed, MAGIC_SIZE } from "./decompress.ts";
+import { compressionOf, decompressed, MAGIC_SIZE } from "./decompress.ts";
 import { FileReader } from "./file-reader.ts";
 import { reasonOf } from "./host-error.ts";
 import { Spool } from "./spool.ts";
 import { stampOf } from "./stamp.ts";
 import { FileTarInput, StreamTarInput } from "./tar-input.ts";
+import { chunksOf, openStream, peeked } from "./tar-stream.ts";
 import { type XattrFilter, type XattrOptions, xattrFilter } from "./xattrs.ts";
 import { DataFinder } from "./zero-blocks.ts";
 
-/** An archive: the path of a file, or one that is open already, such as standard input. */
+/**
+ * An archive: the path of a file, or one that is open already, such as standard input. A plain tar in a file must
+ * stay open as long as its tree is in use; everything else is closed when it has been read.
+ */
 export type TarSource = string | { readonly descriptor: number; readonly name: string };
 
 /** What {@link tarArchive} can be told. */
@@ -49,92 +56,51 @@ export interface TarOptions extends Pick<XattrOptions, "xattrs" | "onWarning"> {
  *   entry that cannot be in a tree.
  */
 export async function tarArchive(source: TarSource, options: TarOptions = {}): Promise<Tree> {
-  const name = typeof source === "string" ? source : source.name;
-  const descriptor = typeof source === "string" ? openArchive(source) : source.descriptor;
+  const isOwn = typeof source === "string";
+  const name = isOwn ? source : source.name;
+  const descriptor = isOwn ? openArchive(source) : source.descriptor;
+  let isStreamed = false;
   try {
-    return await readArchive(descriptor, source, name, options);
+    const status = statusOf(descriptor, name);
+    const compression = status.isFile() ? compressionOf(firstBytes(descriptor, name)) : undefined;
+    if (status.isFile() && compression === undefined)
+      return await readPlain(descriptor, isOwn, status, name, options);
+    isStreamed = true;
+    return await readStream(openStream(descriptor, status), name, options);
   } finally {
-    if (typeof source === "string") closeSync(descriptor);
+    // A stream closes what it reads.
+    if (isOwn && !isStreamed) closeSync(descriptor);
   }
 }
 
 function openArchive(path: string): number {
-  try {
-    return openSync(path, constants.O_RDONLY);
-  } catch (error) {
-    throw new DiskwrightError("SOURCE_UNREADABLE", `${path}: ${reasonOf(error)}`, { path, cause: error });
-  }
+  return attempt(path, () => openSync(path, constants.O_RDONLY));
 }
 
-async function readArchive(
-  descriptor: number,
-  source: TarSource,
-  name: string,
-  options: TarOptions,
-): Promise<Tree> {
-  const status = fstatSync(descriptor, { bigint: true });
+function statusOf(descriptor: number, name: string): BigIntStats {
+  const status = attempt(name, () => fstatSync(descriptor, { bigint: true }));
   if (status.isDirectory()) {
     throw new DiskwrightError("SOURCE_UNREADABLE", `${name}: is a directory, not a tar`, { path: name });
   }
-  if (status.isFile()) {
-    const start = new Uint8Array(MAGIC_SIZE);
-    readSync(descriptor, start, 0, MAGIC_SIZE, 0);
-    const compression = compressionOf(start);
-    if (compression === undefined) {
-      const path = Buffer.from(name);
-      const own = typeof source === "string" ? undefined : descriptor;
-      const stamp = stampOf(status);
-      const place: Place = (start, size, stored) => ({
-        type: "file",
-        path,
-        descriptor: own,
-        start,
-        size,
-        stored,
-        stamp,
-      });
-      const input = new FileTarInput(descriptor, Number(status.size), name);
-      return await new Unpacking(name, options, new TarOrigin(new FileReader(), place)).run(input);
-    }
-    const stream = createReadStream("", { fd: descriptor, start: 0, autoClose: false, highWaterMark: CHUNK });
-    return await readStream(stream, compression, name, options);
+  if (isatty(descriptor)) {
+    throw new DiskwrightError(
+      "SOURCE_UNREADABLE",
+      `${name}: is a terminal: pass a tar through a pipe, or name a file`,
+      { path: name },
+    );
   }
-  const stream = createReadStream("", { fd: descriptor, autoClose: false, highWaterMark: CHUNK });
-  const [start, whole] = await peeked(stream, name);
-  return await readStream(whole, compressionOf(start), name, options);
+  return status;
 }
 
-const CHUNK = 256 * 1024;
-
-/** The first bytes of a stream, and a stream with all of them. */
-async function peeked(
-  stream: AsyncIterable<Uint8Array>,
-  name: string,
-): Promise<[start: Uint8Array, whole: AsyncIterable<Uint8Array>]> {
-  const iterator = stream[Symbol.asyncIterator]();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  while (length < MAGIC_SIZE) {
-    const { value, done } = await attempt(name, () => iterator.next());
-    if (done) break;
-    chunks.push(value);
-    length += value.length;
-  }
-  const start = Buffer.concat(chunks);
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    if (start.length > 0) yield start;
-    for (;;) {
-      const { value, done } = await attempt(name, () => iterator.next());
-      if (done) return;
-      yield value;
-    }
-  }
-  return [start, whole()];
+function firstBytes(descriptor: number, name: string): Uint8Array {
+  const start = new Uint8Array(MAGIC_SIZE);
+  attempt(name, () => readSync(descriptor, start, 0, MAGIC_SIZE, 0));
+  return start;
 }
 
-async function attempt<Result>(name: string, action: () => Promise<Result>): Promise<Result> {
+function attempt<Result>(name: string, action: () => Result): Result {
   try {
-    return await action();
+    return action();
   } catch (error) {
     throw new DiskwrightError("SOURCE_UNREADABLE", `${name}: ${reasonOf(error)}`, {
       path: name,
@@ -143,20 +109,46 @@ async function attempt<Result>(name: string, action: () => Promise<Result>): Pro
   }
 }
 
-async function readStream(
-  stream: AsyncIterable<Uint8Array>,
-  compression: Compression | undefined,
+/** Reads a file that is plain: the tree refers to it. */
+async function readPlain(
+  descriptor: number,
+  isOwn: boolean,
+  status: BigIntStats,
   name: string,
   options: TarOptions,
 ): Promise<Tree> {
-  const input = new StreamTarInput(
-    compression === undefined ? stream : decompressed(stream, compression, name),
-  );
+  const file = {
+    type: "file",
+    path: Buffer.from(name),
+    descriptor: isOwn ? undefined : descriptor,
+    stamp: stampOf(status),
+  } as const;
+  const place: Place = (start, size, stored) => ({ ...file, start, size, stored });
+  const input = new FileTarInput(descriptor, Number(status.size), name);
+  return await new Unpacking(name, options, new TarOrigin(new FileReader(), place)).run(input);
+}
+
+/** Reads what comes only once: its content is kept in a spool. */
+async function readStream(stream: Readable, name: string, options: TarOptions): Promise<Tree> {
   const spool = new Spool(options.spoolDirectory ?? tmpdir());
   const place: Place = (start, size, stored) => spool.content(start, size, stored);
-  const tree = await new Unpacking(name, options, new TarOrigin(new FileReader(), place), spool).run(input);
-  await input.drain();
-  return tree;
+  let isDone = false;
+  try {
+    const [start, whole] = await peeked(chunksOf(stream, name, options.signal), MAGIC_SIZE);
+    const compression = compressionOf(start);
+    const input = new StreamTarInput(
+      compression === undefined ? whole : decompressed(whole, compression, name),
+    );
+    const tree = await new Unpacking(name, options, new TarOrigin(new FileReader(), place), spool).run(input);
+    await input.drain();
+    isDone = true;
+    return tree;
+  } finally {
+    if (!isDone) {
+      stream.destroy();
+      spool.discard();
+    }
+  }
 }
 
 /** How content is read again that starts at a place of the archive, or of the file that keeps it. */
@@ -250,9 +242,7 @@ class Unpacking {
   #xattrs({ xattrs, path }: TarMember): Xattrs | undefined {
     const keeps = this.#keepsXattr;
     if (xattrs === undefined || keeps === undefined) return undefined;
-    const shown = `/${Buffer.from(path)
-      .toString()
-      .replace(/^[./]*\//, "")}`;
+    const shown = `/${(pathNames(path) ?? []).map((name) => Buffer.from(name).toString()).join("/")}`;
     const kept = new Map([...xattrs].filter(([name]) => keeps(name, shown)));
     for (const problem of xattrProblems(kept)) this.#draft.problems.push(`${printable(path)}: ${problem}`);
     return kept.size === 0 ? undefined : kept;

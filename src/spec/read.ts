@@ -161,7 +161,7 @@ function telling(issue: v.BaseIssue<unknown>, above: Path = []): readonly Locate
 function problemOf({ issue, path }: Located): SpecProblem {
   if (issue.type === "strict_object" && issue.expected === "never") {
     // To the schema a list is an object whose keys are numbers.
-    if (typeof path.at(-1) === "number") {
+    if (/^\d+$/.test(String(path.at(-1)))) {
       return { path: path.slice(0, -1), message: "expected a mapping of fields to values, found a list" };
     }
     return { path, message: unknownField(path) };

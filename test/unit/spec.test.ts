@@ -231,6 +231,12 @@ describe("the JSON Schema in the package", () => {
       JSON.parse(JSON.stringify(toJsonSchema(files.specSchema, { errorMode: "ignore" }))),
     );
   });
+  it.each(
+    [...readFileSync(join(ROOT, "docs/spec.md"), "utf8").matchAll(/```yaml\n([\s\S]*?)```/g)].map(
+      (match) => match[1]!,
+    ),
+  )("allows the example %#", (example) => expect(problems(example)).toEqual([]));
+
   it("describes every field, and so does the page about specs", () => {
     const page = readFileSync(join(ROOT, "docs/spec.md"), "utf8");
     const undescribed = Object.entries(schema.properties).filter(

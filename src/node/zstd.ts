@@ -1,0 +1,116 @@
+import { formatBytes } from "../bytes/index.ts";
+import { StreamTarInput } from "./tar-input.ts";
+import { XxHash64 } from "./xxhash64.ts";
+
+// The package unpacks one frame after the other, but checks no checksum and takes any window. So frames (RFC 8878
+// §3.1) are told apart here, and handed on block by block.
+
+const MAGIC = 0xfd2fb528;
+const SKIPPABLE_MAGIC = 0x184d2a50;
+/** What the program zstd takes without being told to. */
+const LARGEST_WINDOW = 128 * 1024 * 1024;
+const LARGEST_BLOCK = 128 * 1024;
+const BLOCK_HEADER = 3;
+const RLE_BLOCK = 1;
+const COMPRESSED_BLOCK = 2;
+
+/** What zstd data holds; for versions of Node that cannot unpack it. Damage is an Error. */
+export async function* unpackZstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const input = new StreamTarInput(source);
+  for (;;) {
+    const magic = await input.read(4);
+    if (magic.length === 0) return;
+    const number = viewOf(complete(magic, 4)).getUint32(0, true);
+    if ((number & 0xfffffff0) === SKIPPABLE_MAGIC) {
+      const size = viewOf(complete(await input.read(4), 4)).getUint32(0, true);
+      if ((await input.skip(size)) < size) throw cutOff();
+    } else if (number === MAGIC) yield* unpackFrame(input, magic.slice());
+    else throw new Error("what follows is no frame of zstd");
+  }
+}
+
+async function* unpackFrame(input: StreamTarInput, magic: Uint8Array): AsyncGenerator<Uint8Array> {
+  const { Decompress } = await import("fzstd");
+  const unpacked: Uint8Array[] = [];
+  const frame = new Decompress((bytes) => unpacked.push(bytes));
+  const { header, hasChecksum } = await readHeader(input);
+  frame.push(magic);
+  frame.push(header);
+  const hash = hasChecksum ? new XxHash64() : undefined;
+  const ready = function* (): Generator<Uint8Array> {
+    for (const bytes of unpacked.splice(0)) {
+      hash?.update(bytes);
+      if (bytes.length > 0) yield bytes;
+    }
+  };
+  for (let isLast = false; !isLast; ) {
+    const block = await readBlock(input);
+    isLast = (block[0]! & 1) === 1;
+    frame.push(block);
+    yield* ready();
+  }
+  const checksum = hasChecksum ? complete(await input.read(4), 4).slice() : new Uint8Array(0);
+  // The package keeps back what is too short for a frame until it hears of the end.
+  frame.push(checksum, true);
+  yield* ready();
+  if (hash !== undefined && Number(hash.digest() & 0xffffffffn) !== viewOf(checksum).getUint32(0, true))
+    throw new Error("a checksum does not match");
+}
+
+/** The header of a frame behind its magic number. */
+async function readHeader(input: StreamTarInput): Promise<{ header: Uint8Array; hasChecksum: boolean }> {
+  const descriptor = complete(await input.read(1), 1)[0]!;
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const sizeFlag = descriptor >> 6;
+  const dictionaryLength = [0, 1, 2, 4][descriptor & 3]!;
+  const sizeLength = sizeFlag === 0 ? (isSingleSegment ? 1 : 0) : 1 << sizeFlag;
+  const sizeAt = (isSingleSegment ? 0 : 1) + dictionaryLength;
+  const rest = complete(await input.read(sizeAt + sizeLength), sizeAt + sizeLength);
+  const dictionary = rest.subarray(sizeAt - dictionaryLength, sizeAt);
+  if (dictionary.some((byte) => byte !== 0)) throw new Error("it needs a dictionary");
+  // Without a window of its own, all of the frame is one.
+  const window = isSingleSegment ? contentSize(rest.subarray(sizeAt)) : windowSize(rest[0]!);
+  if (window > LARGEST_WINDOW) {
+    throw new Error(
+      `it needs a window of ${formatBytes(window)}, the limit is ${formatBytes(LARGEST_WINDOW)}: unpack it first`,
+    );
+  }
+  return { header: Uint8Array.of(descriptor, ...rest), hasChecksum: (descriptor & 4) !== 0 };
+}
+
+function windowSize(byte: number): number {
+  const base = 2 ** (10 + (byte >> 3));
+  return base + (base / 8) * (byte & 7);
+}
+
+function contentSize(bytes: Uint8Array): number {
+  const size = bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
+  return bytes.length === 2 ? size + 256 : size;
+}
+
+/** A block, with its header. */
+async function readBlock(input: StreamTarInput): Promise<Uint8Array> {
+  const start = complete(await input.read(BLOCK_HEADER), BLOCK_HEADER);
+  const number = start[0]! | (start[1]! << 8) | (start[2]! << 16);
+  const type = (number >> 1) & 3;
+  const size = number >> 3;
+  if (type > COMPRESSED_BLOCK || size > LARGEST_BLOCK) throw new Error("a block is impossible");
+  const length = type === RLE_BLOCK ? 1 : size;
+  const block = new Uint8Array(BLOCK_HEADER + length);
+  block.set(start);
+  block.set(complete(await input.read(length), length), BLOCK_HEADER);
+  return block;
+}
+
+function complete(bytes: Uint8Array, length: number): Uint8Array {
+  if (bytes.length < length) throw cutOff();
+  return bytes;
+}
+
+function cutOff(): Error {
+  return new Error("unexpected end");
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

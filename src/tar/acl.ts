@@ -4,20 +4,16 @@
 const VERSION = 2;
 const NO_ID = 0xffffffff;
 
-/** Who an entry is for: the tags of <linux/posix_acl_xattr.h>, for nobody by name and for somebody. */
-const TAGS: Readonly<Record<string, readonly [unnamed: number, named: number]>> = {
-  user: [0x01, 0x02],
-  u: [0x01, 0x02],
-  group: [0x04, 0x08],
-  g: [0x04, 0x08],
-  mask: [0x10, 0x10],
-  m: [0x10, 0x10],
-  other: [0x20, 0x20],
-  o: [0x20, 0x20],
-};
+/** The tags of <linux/posix_acl_xattr.h>. */
+const TAG = { owner: 0x01, user: 0x02, group: 0x04, namedGroup: 0x08, mask: 0x10, others: 0x20 } as const;
 
-/** The tags that every file's mode has: an access control list of them alone says nothing more. */
-const PLAIN_TAGS: ReadonlySet<number> = new Set([0x01, 0x04, 0x20]);
+/** Who an entry is for: its tag when it names nobody, and when it does. Masks and others never do. */
+const KINDS: ReadonlyMap<string, { readonly plain: number; readonly named?: number }> = new Map([
+  ["user", { plain: TAG.owner, named: TAG.user }],
+  ["group", { plain: TAG.group, named: TAG.namedGroup }],
+  ["mask", { plain: TAG.mask }],
+  ["other", { plain: TAG.others }],
+]);
 
 interface AclEntry {
   readonly tag: number;
@@ -25,21 +21,45 @@ interface AclEntry {
   readonly id: number;
 }
 
+/** What a text says: the value of the attribute, or why there is none, or that it adds nothing to the mode. */
+export type ParsedAcl =
+  | { readonly value: Uint8Array; readonly isPlain: boolean }
+  | { readonly problem: string }
+  | undefined;
+
 /**
- * The value of the attribute for an access control list in text; `undefined` for one that says no more than the
- * mode does, and a reason, as text, when it cannot be had: names without numbers mean nothing elsewhere.
+ * The value of the attribute for an access control list in text. It is plain when it has no entries but those of
+ * the owner, the group and others, as every mode has them. `undefined` for an empty text.
  */
-export function aclValue(text: string): Uint8Array | string | undefined {
+export function parseAcl(text: string): ParsedAcl {
   const entries: AclEntry[] = [];
   for (const line of text.split(/[,\n]/)) {
     const entry = line.replace(/#.*/, "").trim();
     if (entry === "") continue;
     const parsed = parseEntry(entry);
-    if (typeof parsed === "string") return parsed;
+    if (typeof parsed === "string") return { problem: parsed };
     entries.push(parsed);
   }
-  if (entries.every(({ tag }) => PLAIN_TAGS.has(tag))) return undefined;
+  if (entries.length === 0) return undefined;
+  // A kernel takes them in this order only.
   entries.sort((a, b) => a.tag - b.tag || a.id - b.id);
+  const problem = problemOf(entries);
+  if (problem !== undefined) return { problem };
+  return { value: encoded(entries), isPlain: entries.length === 3 };
+}
+
+/** Why a kernel would refuse the entries together. */
+function problemOf(entries: readonly AclEntry[]): string | undefined {
+  const count = (tag: number): number => entries.filter((entry) => entry.tag === tag).length;
+  if (count(TAG.owner) !== 1 || count(TAG.group) !== 1 || count(TAG.others) !== 1)
+    return "it needs one entry each for the owner, the group and others";
+  const masks = count(TAG.mask);
+  const isNamed = count(TAG.user) + count(TAG.namedGroup) > 0;
+  if (masks > 1 || (masks === 0 && isNamed)) return "it needs one mask";
+  return undefined;
+}
+
+function encoded(entries: readonly AclEntry[]): Uint8Array {
   const value = new Uint8Array(4 + 8 * entries.length);
   const view = new DataView(value.buffer);
   view.setUint32(0, VERSION, true);
@@ -51,18 +71,31 @@ export function aclValue(text: string): Uint8Array | string | undefined {
   return value;
 }
 
-/** `user:lisa:rw-`, or with the number of the name behind it: `user:lisa:rw-:1000`. */
+/** `user:1000:rw-`, or with the number of a name behind it: `user:lisa:rw-:1000`. */
 function parseEntry(text: string): AclEntry | string {
-  const [kind = "", name = "", third, fourth] = text.split(":");
-  const tags = TAGS[kind];
+  const fields = text.split(":").map((field) => field.trim());
+  const kind = kindOf(fields[0]!);
+  if (kind === undefined) return `"${text}" is no entry of one`;
   // Masks and others are written with two fields as well as with three.
-  const isShort = third === undefined && (kind.startsWith("m") || kind.startsWith("o"));
-  const permissions = parsePermissions(isShort ? name : (third ?? ""));
-  if (tags === undefined || permissions === undefined) return `"${text}" is no entry of one`;
-  if (isShort || name === "") return { tag: tags[0], permissions, id: NO_ID };
-  const number = /^\d+$/.test(fourth ?? "") ? fourth! : name;
-  if (!/^\d+$/.test(number) || Number(number) >= NO_ID) return `"${text}" has a name in place of a number`;
-  return { tag: tags[1], permissions, id: Number(number) };
+  if (fields.length === 2 && kind.named === undefined) fields.splice(1, 0, "");
+  const [, name = "", letters = "", number = ""] = fields;
+  const permissions = parsePermissions(letters);
+  if (permissions === undefined || (name !== "" && kind.named === undefined))
+    return `"${text}" is no entry of one`;
+  if (name === "") return { tag: kind.plain, permissions, id: NO_ID };
+  const id = /^\d+$/.test(number) ? number : name;
+  if (!/^\d+$/.test(id)) {
+    return `"${text}" has a name in place of a number: pack with numbers (--numeric-owner)`;
+  }
+  if (Number(id) >= NO_ID) return `"${text}" has a number that is not below ${NO_ID}`;
+  return { tag: kind.named!, permissions, id: Number(id) };
+}
+
+/** Kinds can be cut to their first letter. */
+function kindOf(word: string): { readonly plain: number; readonly named?: number } | undefined {
+  const known = KINDS.get(word);
+  if (known !== undefined || word.length !== 1) return known;
+  return [...KINDS].find(([name]) => name.startsWith(word))?.[1];
 }
 
 function parsePermissions(text: string): number | undefined {

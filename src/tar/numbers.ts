@@ -1,7 +1,7 @@
 /**
- * A number in a field of a header: octal digits with blanks or NULs around, or, where the first bit is set, a
- * big-endian two's complement of all the bits but that one, as GNU tar has them. `undefined` for what is neither,
- * or larger than 2^53. An empty field is 0.
+ * A number in a field of a header: octal digits, with blanks or NULs before them and one of them behind, or, where
+ * the first bit is set, a big-endian two's complement of all the bits but that one, as GNU tar has them.
+ * `undefined` for what is neither, or not below 2^53. An empty field is 0.
  */
 export function fieldNumber(field: Uint8Array): number | undefined {
   return field[0]! >= 0x80 ? binaryNumber(field) : octalNumber(field);
@@ -12,7 +12,8 @@ function octalNumber(field: Uint8Array): number | undefined {
   while (at < field.length && (field[at] === SPACE || field[at] === 0)) at++;
   let value = 0;
   for (; at < field.length && isOctal(field[at]!); at++) value = value * 8 + (field[at]! - ZERO);
-  for (; at < field.length; at++) if (field[at] !== SPACE && field[at] !== 0) return undefined;
+  // What follows the end of the number means nothing.
+  if (at < field.length && field[at] !== SPACE && field[at] !== 0) return undefined;
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
@@ -29,7 +30,7 @@ function binaryNumber(field: Uint8Array): number | undefined {
   return Number.isSafeInteger(number) ? number : undefined;
 }
 
-/** A decimal number in text; `undefined` for what is none, or larger than 2^53. */
+/** A decimal number in text; `undefined` for what is none, or not below 2^53. */
 export function decimalNumber(text: string): number | undefined {
   if (!/^\d+$/.test(text)) return undefined;
   const value = Number(text);

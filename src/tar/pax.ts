@@ -1,4 +1,5 @@
 import { byteKey } from "../bytes/index.ts";
+import { decimalNumber } from "./numbers.ts";
 
 /** The records of an extended header by keyword, the bytes of each value as they are. */
 export type PaxRecords = ReadonlyMap<string, Uint8Array>;
@@ -20,11 +21,11 @@ export function paxRecords(bytes: Uint8Array): PaxRecord[] | undefined {
     // Some programs pad what they write.
     if (bytes[start] === 0) return records;
     const blank = bytes.indexOf(BLANK, start);
-    const length =
-      blank < 0 || blank - start > 10 ? Number.NaN : Number(byteKey(bytes.subarray(start, blank)));
+    if (blank < 0 || blank - start > MOST_DIGITS) return undefined;
+    const length = decimalNumber(byteKey(bytes.subarray(start, blank)));
+    if (length === undefined) return undefined;
     const end = start + length;
-    if (!Number.isInteger(length) || end > bytes.length || end < blank + 3 || bytes[end - 1] !== NEWLINE)
-      return undefined;
+    if (end > bytes.length || end < blank + 3 || bytes[end - 1] !== NEWLINE) return undefined;
     const equals = bytes.indexOf(EQUALS, blank);
     if (equals < 0 || equals >= end) return undefined;
     records.push({
@@ -36,6 +37,8 @@ export function paxRecords(bytes: Uint8Array): PaxRecord[] | undefined {
   return records;
 }
 
+/** Of the length of a record. */
+const MOST_DIGITS = 10;
 const BLANK = 0x20;
 const EQUALS = 0x3d;
 const NEWLINE = 0x0a;

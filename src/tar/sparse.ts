@@ -2,7 +2,7 @@ import { byteKey } from "../bytes/index.ts";
 import type { DataRange } from "../tree/index.ts";
 import { decimalNumber, fieldNumber } from "./numbers.ts";
 import type { PaxRecord, PaxRecords } from "./pax.ts";
-import { BLOCK, gnuSparseExtension, gnuSparseHeader } from "./structures.ts";
+import { gnuSparseExtension, gnuSparseHeader } from "./structures.ts";
 
 // Sparse files: their size, and which parts of them follow in the archive. GNU tar has four ways to say it: a type
 // of its own ("S") with the map in the header, and three in pax, numbered 0.0, 0.1 and 1.0.
@@ -73,24 +73,37 @@ function gnuParts(
   return data;
 }
 
-/** The map in the records of formats 0.0 and 0.1; `undefined` when they have none, a text when it is wrong. */
-export function paxMap(records: PaxRecords, repeated: readonly PaxRecord[]): SparseMap | string | undefined {
+/** Which format a file's records have: 1.0 keeps the map elsewhere. `undefined` for a file that is not sparse. */
+export function sparseFormat(records: PaxRecords): "0" | "1.0" | "unknown" | undefined {
+  const major = textOf(records, "GNU.sparse.major");
+  const minor = textOf(records, "GNU.sparse.minor");
+  if (major === "1" && minor === "0") return "1.0";
+  if (major !== undefined && major !== "0") return "unknown";
+  return records.has("GNU.sparse.size") ? "0" : undefined;
+}
+
+function textOf(records: PaxRecords, keyword: string): string | undefined {
+  const value = records.get(keyword);
+  return value && byteKey(value);
+}
+
+/** The map in the records of formats 0.0 and 0.1; a text when it is wrong. */
+export function paxMap(records: PaxRecords, repeated: readonly PaxRecord[]): SparseMap | string {
   const list = records.get("GNU.sparse.map");
-  const size = records.get("GNU.sparse.size");
-  if (size === undefined || records.has("GNU.sparse.major")) return undefined;
+  const size = textOf(records, "GNU.sparse.size") ?? "";
   const numbers =
     list !== undefined
       ? byteKey(list).split(",")
       : repeated
           .filter(({ keyword }) => keyword === "GNU.sparse.offset" || keyword === "GNU.sparse.numbytes")
           .map(({ value }) => byteKey(value));
-  return mapOf(byteKey(size), numbers[0] === "" ? [] : numbers);
+  return mapOf(size, numbers[0] === "" ? [] : numbers);
 }
 
 function mapOf(size: string, numbers: readonly string[]): SparseMap | string {
   const data = parts(numbers);
   const bytes = decimalNumber(size);
-  if (data === undefined || bytes === undefined) return "the map of its sparse parts cannot be read";
+  if (data === undefined || bytes === undefined) return UNREADABLE;
   return { size: bytes, data };
 }
 
@@ -111,29 +124,32 @@ function parts(numbers: readonly string[]): DataRange[] | undefined {
  * in decimal on a line of its own, padded to a whole block. `block` gives the next block, `undefined` at the end.
  */
 export async function readMap10(
-  size: string,
+  records: PaxRecords,
   block: () => Promise<Uint8Array | undefined>,
-): Promise<{ readonly map: SparseMap; readonly length: number } | string> {
+): Promise<SparseMap | string> {
   const numbers: string[] = [];
   let wanted = 1;
   let rest = "";
-  let length = 0;
   while (numbers.length < wanted) {
     const bytes = await block();
     if (bytes === undefined) return "the map of its sparse parts is cut off";
-    length += BLOCK;
     const lines = (rest + byteKey(bytes)).split("\n");
     rest = lines.pop()!;
-    if (rest.length > BLOCK && !/^\0*$/.test(rest)) return "the map of its sparse parts cannot be read";
     for (const line of lines) {
       if (numbers.length === wanted) break;
       numbers.push(line);
       if (numbers.length > 1) continue;
       const count = decimalNumber(line);
-      if (count === undefined || count > MOST_PARTS) return "the map of its sparse parts cannot be read";
+      if (count === undefined || count > MOST_PARTS) return UNREADABLE;
       wanted = 1 + 2 * count;
     }
+    // Behind the last number there is padding of any length.
+    if (numbers.length < wanted && rest.length > LONGEST_NUMBER) return UNREADABLE;
   }
-  const map = mapOf(size, numbers.slice(1));
-  return typeof map === "string" ? map : { map, length };
+  return mapOf(textOf(records, "GNU.sparse.realsize") ?? "", numbers.slice(1));
 }
+
+const UNREADABLE = "the map of its sparse parts cannot be read";
+
+/** Digits of a number below 2^53, and some zeros before it. */
+const LONGEST_NUMBER = 32;

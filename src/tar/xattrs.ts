@@ -1,5 +1,5 @@
-import { base64Bytes, printable, utf8Text } from "../bytes/index.ts";
-import { aclValue } from "./acl.ts";
+import { base64Bytes, printable, utf8, utf8Text } from "../bytes/index.ts";
+import { parseAcl } from "./acl.ts";
 import type { PaxRecords } from "./pax.ts";
 
 // How programs keep extended attributes in extended headers: star and GNU tar, and after them Go and Python, by
@@ -9,10 +9,16 @@ import type { PaxRecords } from "./pax.ts";
 const SCHILY = "SCHILY.xattr.";
 const LIBARCHIVE = "LIBARCHIVE.xattr.";
 
+const DEFAULT_ACL = "system.posix_acl_default";
 const ACLS: readonly (readonly [keyword: string, name: string])[] = [
   ["SCHILY.acl.access", "system.posix_acl_access"],
-  ["SCHILY.acl.default", "system.posix_acl_default"],
+  ["SCHILY.acl.default", DEFAULT_ACL],
 ];
+
+/** Whether a record is an extended attribute of its own. */
+export function isXattrKeyword(keyword: string): boolean {
+  return keyword.startsWith(SCHILY) || keyword.startsWith(LIBARCHIVE);
+}
 
 /**
  * The extended attributes that are in the records of a member; `undefined` when there are none. What cannot be
@@ -40,11 +46,20 @@ export function memberXattrs(
       warn(`the extended attribute in ${printable(latin(keyword))} has a name that is not UTF-8: left out`);
   }
   for (const [keyword, name] of ACLS) {
-    const text = records.get(keyword);
-    if (text === undefined) continue;
-    const value = aclValue(utf8Text(text) ?? "");
-    if (typeof value === "string") warn(`the access control list in ${keyword} is left out: ${value}`);
-    else if (value !== undefined) found.set(name, value);
+    const bytes = records.get(keyword);
+    if (bytes === undefined) continue;
+    const text = utf8Text(bytes);
+    const acl = text === undefined ? { problem: "it is not UTF-8" } : parseAcl(text);
+    if (acl === undefined) continue;
+    if ("problem" in acl)
+      warn(`the access control list in ${keyword} is left out: ${printable(utf8(acl.problem))}`);
+    // A plain one says what the mode says already; for what will be made in a directory it is news.
+    else if (!acl.isPlain || name === DEFAULT_ACL) found.set(name, acl.value);
+  }
+  if (records.has("SCHILY.acl.ace")) {
+    warn(
+      "the access control list in SCHILY.acl.ace is left out: it is one of NFSv4, which has no place here",
+    );
   }
   const label = records.get("RHT.security.selinux");
   if (label !== undefined && !found.has("security.selinux")) found.set("security.selinux", terminated(label));

@@ -56,9 +56,7 @@ describe("a manifest", () => {
       fc.property(fc.array(piece, { maxLength: 8 }), fc.stringMatching(/^[abcd]{0,8}$/), (pieces, name) => {
         const written = utf8(pieces.join(""));
         const pattern = { bytes: written, isEscaped: [...written].map(() => false) };
-        const expression = pieces
-          .map((part) => ({ "*": ".*", "?": ".", "[!a]": "[^a]" })[part] ?? part)
-          .join("");
+        const expression = pieces.map((part) => MEANING[part] ?? part).join("");
         expect(matchesName(pattern, utf8(name))).toBe(new RegExp(`^${expression}$`, "s").test(name));
       }),
     );
@@ -69,6 +67,8 @@ describe("a manifest", () => {
     expect(matchesName({ bytes, isEscaped: [...bytes].map(() => false) }, utf8("a".repeat(255)))).toBe(false);
   });
 });
+
+const MEANING: Readonly<Record<string, string>> = { "*": ".*", "?": ".", "[!a]": "[^a]" };
 
 const corpus = join(import.meta.dirname, "../corpus/mtree");
 const samples = readdirSync(corpus).map((name) => [name, readFileSync(join(corpus, name))] as const);

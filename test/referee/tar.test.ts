@@ -184,5 +184,5 @@ it.runIf(IS_ROOT)("a truncated archive is told as such", async () => {
       .on("end", () => resolve(Buffer.concat(parts)));
   });
   writeFileSync(archive, bytes);
-  await expect(tarArchive(archive)).rejects.toThrow(/cut\.tar: the archive ends in the middle/);
+  await expect(tarArchive(archive)).rejects.toThrow(/cut\.tar: the archive ends at byte \d+ in the middle of/);
 });

@@ -140,8 +140,9 @@ function named(error: unknown, partition: NumberedPartition): unknown {
   if (!isOurs || error.partition !== undefined) return error;
   const { name, mount = "", filesystem } = partition;
   const details = { partition: name, cause: error };
+  // Two names that clash are told by both paths.
   const problems = error.problems.map((problem) =>
-    problem.startsWith("/") && mount !== "/" ? `${mount}${problem}` : problem,
+    mount === "/" ? problem : problem.replace(/^\/|(?<=^\/.* and )\/(?=.*: FAT cannot tell)/gs, `${mount}/`),
   );
   if (problems.length === 0) {
     return new DiskwrightError(error.code, `${where(partition)}: ${error.message}`, details);

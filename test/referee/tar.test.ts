@@ -184,5 +184,7 @@ it.runIf(IS_ROOT)("a truncated archive is told as such", async () => {
       .on("end", () => resolve(Buffer.concat(parts)));
   });
   writeFileSync(archive, bytes);
-  await expect(tarArchive(archive)).rejects.toThrow(/cut\.tar: the archive ends at byte \d+ in the middle of/);
+  await expect(tarArchive(archive)).rejects.toThrow(
+    /cut\.tar: the archive ends at byte \d+ in the middle of/,
+  );
 });

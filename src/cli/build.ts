@@ -2,7 +2,7 @@ import { formatSize } from "../bytes/index.ts";
 import { chooseFormat } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan, write } from "../image/index.ts";
 import { assemble } from "../node/index.ts";
-import { expandPreset, type Spec, specFiles } from "../spec/index.ts";
+import { type Spec, specFiles, specImages } from "../spec/index.ts";
 import { UsageError } from "./exit.ts";
 import { specOf } from "./flags.ts";
 import type { ImageOptions, OutputOptions } from "./options.ts";
@@ -78,6 +78,6 @@ export async function runPlan(
 
 /** `diskwright spec` */
 export async function runSpec(path: string | undefined, options: ImageOptions): Promise<void> {
-  const { printSpec } = await specFiles();
+  const [{ printSpec }, { expandPreset }] = await Promise.all([specFiles(), specImages()]);
   await print(printSpec(expandPreset(await specOf(path, options))).trimEnd());
 }

@@ -2,9 +2,8 @@ import { readFileSync } from "node:fs";
 import { parseTime } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { bytesContent } from "../extents/index.ts";
-import { type ImageSpec, image } from "../image/index.ts";
-import { bootCodeOf } from "../mbr/index.ts";
-import { imageSpecOf, type PartitionContent, type Spec, sourcesOf } from "../spec/index.ts";
+import type { ImageSpec } from "../image/index.ts";
+import { type PartitionContent, type Spec, sourcesOf, specImages } from "../spec/index.ts";
 import { treeOf } from "../tree/index.ts";
 import { FileReader } from "./file-reader.ts";
 import { reasonOf } from "./host-error.ts";
@@ -20,13 +19,15 @@ const SOURCES = ["root", "contents", "directories", "symlinks", "files", "storeP
  * @throws DiskwrightError for what cannot be read, and, before anything is, `INVALID_SPEC` for what makes no image.
  */
 export async function assemble(spec: Spec, options: StageOptions = {}): Promise<ImageSpec> {
+  // All of it is loaded when it is needed: most commands make no image.
+  const [{ image }, { imageSpecOf }] = await Promise.all([import("../image/index.ts"), specImages()]);
   // A wrong field is told at once, not after a long scan.
   const nothing = { content: bytesContent(new Uint8Array(0)) };
   const empty = (spec.partitions ?? []).map(
     ({ image: file }): PartitionContent => (file === undefined ? {} : { raw: nothing }),
   );
   image(imageSpecOf(spec, { root: treeOf([]), partitions: empty }));
-  const bootCode = spec.bootCode === undefined ? undefined : bootCodeOf(fileBytes(spec.bootCode));
+  const bootCode = spec.bootCode === undefined ? undefined : await bootCodeIn(spec.bootCode);
   const time = typeof spec.time === "string" ? parseTime(spec.time) : spec.time;
   const staged: StageOptions = { ...options, time, spoolDirectory: spec.spool ?? options.spoolDirectory };
   const partitions: PartitionContent[] = [];
@@ -42,6 +43,11 @@ export async function assemble(spec: Spec, options: StageOptions = {}): Promise<
   for (const { image: file } of spec.gaps ?? []) gaps.push(await rawFile(file));
   const root = await stage(sourcesOf(spec), staged);
   return imageSpecOf(spec, { root, partitions, gaps, bootCode, reader: new FileReader() });
+}
+
+async function bootCodeIn(path: string): Promise<Uint8Array> {
+  const { bootCodeOf } = await import("../mbr/index.ts");
+  return bootCodeOf(fileBytes(path));
 }
 
 function fileBytes(path: string): Uint8Array {

@@ -1,7 +1,7 @@
 import { pipeline, Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { DiskwrightError } from "../errors.ts";
-import { unpackZstd } from "./zstd.ts";
+import { type FrameUnpacker, unpackZstd } from "./zstd.ts";
 
 /** How a file is compressed, as its first bytes tell. */
 export type Compression = "gzip" | "zstd" | "xz" | "bzip2";
@@ -13,11 +13,16 @@ const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
   ["bzip2", [0x42, 0x5a, 0x68]],
 ];
 
+const SKIPPABLE = [0x2a, 0x4d, 0x18];
+
 /** How many bytes tell the compression. */
 export const MAGIC_SIZE = 6;
 
 /** The compression of a file that starts with these bytes; `undefined` for none that is known. */
 export function compressionOf(start: Uint8Array): Compression | undefined {
+  // What several threads compressed starts with a note for zstd, "skippable": its first byte is one of sixteen.
+  if ((start[0]! & 0xf0) === 0x50 && SKIPPABLE.every((byte, index) => start[1 + index] === byte))
+    return "zstd";
   return MAGIC.find(([, magic]) => magic.every((byte, index) => start[index] === byte))?.[0];
 }
 
@@ -37,6 +42,14 @@ export async function* decompressed(
   } catch (error) {
     if (error instanceof DiskwrightError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
+    const xzCode = compression === "xz" ? Number(/error code (\d+)$/.exec(reason)?.[1]) : Number.NaN;
+    if (XZ_UNSUPPORTED.has(xzCode)) {
+      throw new DiskwrightError(
+        "SOURCE_UNREADABLE",
+        `${name}: is compressed by xz with a filter, a check or a dictionary that is not read here: unpack it first (xz -dc)`,
+        { path: name, cause: error },
+      );
+    }
     throw new DiskwrightError(
       "CORRUPT",
       `${name}: the ${compression} data is damaged or cut off: ${reason}`,
@@ -57,10 +70,7 @@ async function decompressor(
     case "gzip":
       return through(source, zlib.createGunzip({ chunkSize: CHUNK }));
     case "zstd":
-      // Newer versions of Node bring it.
-      return createZstdDecompress === undefined
-        ? unpackZstd(source)
-        : through(source, createZstdDecompress());
+      return unpackZstd(source, unpackFrame);
     case "xz":
       return await xz(source);
     case "bzip2":
@@ -74,7 +84,10 @@ async function decompressor(
 
 const CHUNK = 256 * 1024;
 
+// Newer versions of Node have it.
 const { createZstdDecompress } = zlib as { createZstdDecompress?: () => NodeJS.ReadWriteStream };
+const unpackFrame: FrameUnpacker | undefined =
+  createZstdDecompress && ((pieces) => through(pieces, createZstdDecompress()));
 
 function through(
   source: AsyncIterable<Uint8Array>,
@@ -83,6 +96,9 @@ function through(
   // Errors of either side reach whoever reads the result.
   return pipeline(Readable.from(source), transform, () => {}) as unknown as AsyncIterable<Uint8Array>;
 }
+
+/** Of the decoder: unsupported check, limit of memory (64 MiB), unsupported options. */
+const XZ_UNSUPPORTED: ReadonlySet<number> = new Set([2, 4, 6]);
 
 type XzStream = new (stream: unknown) => AsyncIterable<Uint8Array>;
 

@@ -1,17 +1,16 @@
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, relative, resolve, sep } from "node:path";
-import { Composition, type ContentsRule, type RootSource, type Sources } from "../compose/index.ts";
+import type { Composition, ContentsRule, RootSource, Sources } from "../compose/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type CancelSignal, contentBytes } from "../extents/index.ts";
-import { readMtree } from "../mtree/index.ts";
-import { mapIds, parseIdMap, parseOwner } from "../ownership/index.ts";
 import { ownedBy, type Tree } from "../tree/index.ts";
+import { tarArchive } from "./archive.ts";
 import { type DirectoryOptions, directory, entry } from "./directory.ts";
 import { excluder } from "./exclude.ts";
 import { FileReader } from "./file-reader.ts";
 import { expand, isPattern } from "./glob.ts";
 import { reasonOf } from "./host-error.ts";
-import { type TarOptions, tarArchive } from "./tar.ts";
+import type { TarOptions } from "./tar.ts";
 
 /** What directories and archives are read by. */
 type ReadOptions = DirectoryOptions & Pick<TarOptions, "spoolDirectory" | "holes">;
@@ -56,13 +55,16 @@ class Staging {
 
   async run(): Promise<Tree> {
     const { root = [], contents = [], directories = [], symlinks = [], files = [] } = this.#sources;
-    const composition = new Composition(this.#options.time);
-    const manifests = (this.#sources.manifest ?? []).map((path) => readMtree(this.#fileBytes(path), path));
+    const { manifest = [] } = this.#sources;
     const storePaths = this.#storePaths();
-    const isPlain = [contents, directories, symlinks, files, manifests, storePaths].every(
-      ({ length }) => length === 0,
-    );
+    const parts = [contents, directories, symlinks, files, manifest, storePaths];
+    const isPlain = parts.every(({ length }) => length === 0);
     if (isPlain && root.length === 1 && (root[0]!.target ?? "/") === "/") return await this.#root(root[0]!);
+    // What a plain directory does not need is not loaded for it.
+    const { Composition } = await import("../compose/index.ts");
+    const { readMtree } = await import("../mtree/index.ts");
+    const manifests = manifest.map((path) => readMtree(this.#fileBytes(path), path));
+    const composition = new Composition(this.#options.time);
     for (const source of root) {
       const tree = await this.#root(source);
       const isLayer = root.length > 1 && !this.#isDirectory(source.source);
@@ -89,12 +91,13 @@ class Staging {
     const tree = await this.#read(source);
     const own = source.owner !== undefined || source.idMap || source.uidMap || source.gidMap;
     const { owner, idMap = [], uidMap = [], gidMap = [] } = own ? source : this.#sources;
+    const ranges = [...idMap, ...uidMap, ...gidMap];
+    if (owner === undefined && ranges.length === 0) return tree;
+    const { mapIds, parseIdMap, parseOwner } = await import("../ownership/index.ts");
     if (owner !== undefined) {
       const { uid, gid } = parseOwner(owner);
       return ownedBy(tree, uid, gid);
     }
-    const ranges = [...idMap, ...uidMap, ...gidMap];
-    if (ranges.length === 0) return tree;
     return mapIds(tree, {
       uid: parseIdMap([...idMap, ...uidMap]),
       gid: parseIdMap([...idMap, ...gidMap]),
@@ -104,9 +107,9 @@ class Staging {
   async #read({ source, target = "/", exclude }: RootSource): Promise<Tree> {
     if (source === "") throw new DiskwrightError("INVALID_SPEC", "a source has an empty name");
     const options = await this.#readOptions(source, target, exclude);
-    if (source === "-") return await tarArchive({ descriptor: 0, name: "standard input" }, options);
     const path = this.#path(source);
-    return this.#isDirectory(source) ? await directory(path, options) : await tarArchive(path, options);
+    if (this.#isDirectory(source)) return await directory(path, options);
+    return await tarArchive(source === "-" ? { descriptor: 0, name: "standard input" } : path, options);
   }
 
   async #readOptions(source: string, target: string, exclude?: readonly string[]): Promise<ReadOptions> {

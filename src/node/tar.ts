@@ -34,7 +34,7 @@ import { DataFinder } from "./zero-blocks.ts";
  */
 export type TarSource = string | { readonly descriptor: number; readonly name: string };
 
-/** What {@link tarArchive} can be told. */
+/** What `tarArchive` can be told. */
 export interface TarOptions extends Pick<XattrOptions, "xattrs" | "onWarning"> {
   /** Leaves an entry out, and all that is below it. The path starts at the root of the tree: `/etc/x`. */
   readonly exclude?: ((path: string) => boolean) | undefined;
@@ -47,15 +47,8 @@ export interface TarOptions extends Pick<XattrOptions, "xattrs" | "onWarning"> {
   readonly onProgress?: ((entries: number) => void) | undefined;
 }
 
-/**
- * Reads a tar into a tree: plain, or compressed by gzip, zstd or xz, as its first bytes tell. Of a plain one in a
- * file, the tree refers to the file; else what its files hold is kept in a file without a name. An entry that
- * comes again replaces the one before.
- *
- * @throws DiskwrightError `SOURCE_UNREADABLE`, `CORRUPT` for what is no sound archive, `INVALID_TREE` naming every
- *   entry that cannot be in a tree.
- */
-export async function tarArchive(source: TarSource, options: TarOptions = {}): Promise<Tree> {
+/** Reads a tar into a tree; see `tarArchive`. */
+export async function unpack(source: TarSource, options: TarOptions): Promise<Tree> {
   const isOwn = typeof source === "string";
   const name = isOwn ? source : source.name;
   const descriptor = isOwn ? openArchive(source) : source.descriptor;

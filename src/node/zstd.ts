@@ -2,10 +2,11 @@ import { formatBytes } from "../bytes/index.ts";
 import { StreamTarInput } from "./tar-input.ts";
 import { XxHash64 } from "./xxhash64.ts";
 
-// The package unpacks one frame after the other, but checks no checksum and takes any window. So frames (RFC 8878
-// §3.1) are told apart here, and handed on block by block.
+// Frames (RFC 8878 §3.1) are told apart here and unpacked one by one: the decoder of Node drops all but the first
+// (nodejs/node#64741). The package, for versions of Node without one, checks no checksum and takes any window.
 
 const MAGIC = 0xfd2fb528;
+const MAGIC_BYTES = [0x28, 0xb5, 0x2f, 0xfd];
 const SKIPPABLE_MAGIC = 0x184d2a50;
 /** What the program zstd takes without being told to. */
 const LARGEST_WINDOW = 128 * 1024 * 1024;
@@ -14,51 +15,84 @@ const BLOCK_HEADER = 3;
 const RLE_BLOCK = 1;
 const COMPRESSED_BLOCK = 2;
 
-/** What zstd data holds; for versions of Node that cannot unpack it. Damage is an Error. */
-export async function* unpackZstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Unpacks one frame, which comes in pieces. */
+export type FrameUnpacker = (pieces: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+
+/** What zstd data holds. Damage is an Error. Without an unpacker that checks its checksum, the package is used. */
+export async function* unpackZstd(
+  source: AsyncIterable<Uint8Array>,
+  unpacker: FrameUnpacker | undefined,
+): AsyncGenerator<Uint8Array> {
   const input = new StreamTarInput(source);
   for (;;) {
-    const magic = await input.read(4);
-    if (magic.length === 0) return;
-    const number = viewOf(complete(magic, 4)).getUint32(0, true);
+    const start = await input.read(4);
+    if (start.length === 0) return;
+    const number = viewOf(complete(start, 4)).getUint32(0, true);
     if ((number & 0xfffffff0) === SKIPPABLE_MAGIC) {
       const size = viewOf(complete(await input.read(4), 4)).getUint32(0, true);
       if ((await input.skip(size)) < size) throw cutOff();
-    } else if (number === MAGIC) yield* unpackFrame(input, magic.slice());
-    else throw new Error("what follows is no frame of zstd");
+    } else if (number === MAGIC) {
+      const frame = await readHeader(input);
+      yield* unpacker === undefined ? unpackByPackage(frame, input) : unpacker(framePieces(frame, input));
+    } else throw new Error("what follows is no frame of zstd");
   }
 }
 
-async function* unpackFrame(input: StreamTarInput, magic: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* framePieces(frame: FrameHeader, input: StreamTarInput): AsyncGenerator<Uint8Array> {
+  yield frame.bytes;
+  yield* blocks(input);
+  if (frame.hasChecksum) yield await readChecksum(input);
+}
+
+async function* unpackByPackage(
+  { bytes, hasChecksum }: FrameHeader,
+  input: StreamTarInput,
+): AsyncGenerator<Uint8Array> {
   const { Decompress } = await import("fzstd");
   const unpacked: Uint8Array[] = [];
-  const frame = new Decompress((bytes) => unpacked.push(bytes));
-  const { header, hasChecksum } = await readHeader(input);
-  frame.push(magic);
-  frame.push(header);
+  const decompress = new Decompress((part) => unpacked.push(part));
   const hash = hasChecksum ? new XxHash64() : undefined;
   const ready = function* (): Generator<Uint8Array> {
-    for (const bytes of unpacked.splice(0)) {
-      hash?.update(bytes);
-      if (bytes.length > 0) yield bytes;
+    for (const part of unpacked.splice(0)) {
+      hash?.update(part);
+      if (part.length > 0) yield part;
     }
   };
-  for (let isLast = false; !isLast; ) {
-    const block = await readBlock(input);
-    isLast = (block[0]! & 1) === 1;
-    frame.push(block);
+  // The package keeps a chunk that ends with a block for good. So none does: its last byte comes with the next.
+  let held = bytes;
+  for await (const block of blocks(input)) {
+    const joined = Buffer.concat([held, block]);
+    held = Uint8Array.of(joined.at(-1)!);
+    decompress.push(joined.subarray(0, -1));
     yield* ready();
   }
-  const checksum = hasChecksum ? complete(await input.read(4), 4).slice() : new Uint8Array(0);
-  // The package keeps back what is too short for a frame until it hears of the end.
-  frame.push(checksum, true);
+  const checksum = hasChecksum ? await readChecksum(input) : new Uint8Array(0);
+  decompress.push(Buffer.concat([held, checksum]), true);
   yield* ready();
   if (hash !== undefined && Number(hash.digest() & 0xffffffffn) !== viewOf(checksum).getUint32(0, true))
     throw new Error("a checksum does not match");
 }
 
+interface FrameHeader {
+  /** All of it, with the magic number. */
+  readonly bytes: Uint8Array;
+  readonly hasChecksum: boolean;
+}
+
+async function* blocks(input: StreamTarInput): AsyncGenerator<Uint8Array> {
+  for (let isLast = false; !isLast; ) {
+    const block = await readBlock(input);
+    isLast = (block[0]! & 1) === 1;
+    yield block;
+  }
+}
+
+async function readChecksum(input: StreamTarInput): Promise<Uint8Array> {
+  return complete(await input.read(4), 4).slice();
+}
+
 /** The header of a frame behind its magic number. */
-async function readHeader(input: StreamTarInput): Promise<{ header: Uint8Array; hasChecksum: boolean }> {
+async function readHeader(input: StreamTarInput): Promise<FrameHeader> {
   const descriptor = complete(await input.read(1), 1)[0]!;
   const isSingleSegment = (descriptor & 0x20) !== 0;
   const sizeFlag = descriptor >> 6;
@@ -75,7 +109,10 @@ async function readHeader(input: StreamTarInput): Promise<{ header: Uint8Array; 
       `it needs a window of ${formatBytes(window)}, the limit is ${formatBytes(LARGEST_WINDOW)}: unpack it first`,
     );
   }
-  return { header: Uint8Array.of(descriptor, ...rest), hasChecksum: (descriptor & 4) !== 0 };
+  return {
+    bytes: Uint8Array.of(...MAGIC_BYTES, descriptor, ...rest),
+    hasChecksum: (descriptor & 4) !== 0,
+  };
 }
 
 function windowSize(byte: number): number {

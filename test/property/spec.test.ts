@@ -5,10 +5,11 @@ import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { DiskwrightError } from "../../src/errors.ts";
 import { image, plan } from "../../src/image/index.ts";
-import { imageSpecOf, type Spec, specFiles } from "../../src/spec/index.ts";
+import { type Spec, specFiles, specImages } from "../../src/spec/index.ts";
 import { treeOf } from "../../src/tree/index.ts";
 
 const { readSpec, printSpec } = await specFiles();
+const { imageSpecOf } = await specImages();
 
 const mib = fc.integer({ min: 1, max: 60 }).map((count) => `${count}M`);
 const text = fc.string({ unit: "grapheme", maxLength: 12 }).filter((value) => !value.includes("\0"));

@@ -2,13 +2,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { beforeAll, describe, expect, it } from "vitest";
-import { expandPreset, mergeSpec, resolvePaths, sourcesOf, specFiles } from "../../src/spec/index.ts";
+import { mergeSpec, resolvePaths, sourcesOf, specFiles, specImages } from "../../src/spec/index.ts";
 
 type Files = Awaited<ReturnType<typeof specFiles>>;
 let files: Files;
 beforeAll(async () => {
   files = await specFiles();
 });
+const { expandPreset } = await specImages();
 
 const ROOT = join(import.meta.dirname, "../..");
 

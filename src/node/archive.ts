@@ -1,0 +1,16 @@
+import type { Tree } from "../tree/index.ts";
+import type { TarOptions, TarSource } from "./tar.ts";
+
+/**
+ * Reads a tar into a tree: plain, or compressed by gzip, zstd or xz, as its first bytes tell. Of a plain one in a
+ * file, the tree refers to the file; else what its files hold is kept in a file without a name. An entry that
+ * comes again replaces the one before.
+ *
+ * @throws DiskwrightError `SOURCE_UNREADABLE`, `CORRUPT` for what is no sound archive, `INVALID_TREE` naming every
+ *   entry that cannot be in a tree.
+ */
+export async function tarArchive(source: TarSource, options: TarOptions = {}): Promise<Tree> {
+  // Most runs read no archive: what does is loaded when it is needed.
+  const { unpack } = await import("./tar.ts");
+  return await unpack(source, options);
+}

@@ -18,6 +18,8 @@ export class FileReader implements ContentReader {
   #partStart = 0;
 
   read(content: FileContent, offset: number, into: Uint8Array): number {
+    // Where nothing is stored there may be no file either.
+    if (content.stored?.length === 0) return zeros(into, content.size - offset);
     if (this.#open !== content) this.#switchTo(content);
     const count =
       content.stored === undefined
@@ -91,10 +93,7 @@ export class FileReader implements ContentReader {
     }
     const part = stored[this.#part];
     if (part === undefined || offset < part.offset) {
-      const until = part?.offset ?? content.size;
-      const zeros = Math.min(into.length, until - offset);
-      into.fill(0, 0, zeros);
-      return zeros;
+      return zeros(into, (part?.offset ?? content.size) - offset);
     }
     const within = offset - part.offset;
     const room = Math.min(into.length, part.length - within);
@@ -109,6 +108,13 @@ export class FileReader implements ContentReader {
       throw unreadable(this.#open!, error);
     }
   }
+}
+
+/** Fills what is not stored. */
+function zeros(into: Uint8Array, length: number): number {
+  const count = Math.min(into.length, length);
+  into.fill(0, 0, count);
+  return count;
 }
 
 function openFile(content: FileContent): number {

@@ -190,17 +190,19 @@ class Unpacking {
         `${this.#name}: ${this.#absolute} names begin with a slash: it is taken for the root of the tree`,
       );
     }
-    return this.#draft.finish(`${this.#name} cannot become a tree`);
+    return this.#draft.finish(`${this.#name} cannot become a tree (--exclude leaves paths out)`);
   }
 
   async #take(member: TarMember, archive: TarReader): Promise<void> {
     const { path, type, target } = member;
     if (path[0] === SLASH) this.#absolute++;
     if (climbs(path)) {
-      this.#draft.problems.push(`${printable(path)}: ".." would leave the tree`);
+      if (!this.#isExcluded(path)) this.#draft.problems.push(`${printable(path)}: ".." would leave the tree`);
       return;
     }
     if (type === "hardlink") {
+      // What it names may be left out as well, or not be there.
+      if (this.#isExcluded(path)) return;
       if (climbs(target)) {
         this.#draft.problems.push(
           `${printable(path)}: hard link to ${printable(target)}: ".." would leave the tree`,
@@ -215,6 +217,18 @@ class Unpacking {
       return;
     }
     this.#draft.put(path, attributes);
+  }
+
+  /** Whether a path, or one above it, is to be left out. */
+  #isExcluded(path: Uint8Array): boolean {
+    const { exclude } = this.#options;
+    if (exclude === undefined) return false;
+    let at = "";
+    return Buffer.from(path)
+      .toString()
+      .split("/")
+      .filter((name) => name !== "" && name !== ".")
+      .some((name) => exclude((at += `/${name}`)));
   }
 
   #attributes(member: TarMember): Writable<RowAttributes> {

@@ -187,7 +187,7 @@ class Unpacking {
     this.#leaveOut();
     if (this.#absolute > 0) {
       this.#options.onWarning?.(
-        `${this.#name}: ${this.#absolute} names begin with a slash: it is taken for the root of the tree`,
+        `${this.#name}: ${this.#absolute} ${this.#absolute === 1 ? "name begins" : "names begin"} with a slash: it is taken for the root of the tree`,
       );
     }
     return this.#draft.finish(`${this.#name} cannot become a tree (--exclude leaves paths out)`);

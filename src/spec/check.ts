@@ -1,3 +1,4 @@
+import { mbrTypeName } from "../mbr/index.ts";
 import type { PartitionSpec } from "./partition.ts";
 import type { Spec } from "./schema.ts";
 
@@ -34,7 +35,22 @@ export function* checkSpec(spec: Spec): Generator<SpecProblem> {
     yield { path: ["gptEntriesAt"], message: "gptEntriesAt needs the table gpt" };
   }
   yield* checkSources(spec, []);
-  for (const [index, partition] of (partitions ?? []).entries()) yield* checkPartition(partition, index);
+  for (const [index, partition] of (partitions ?? []).entries()) {
+    yield* checkPartition(partition, index);
+    const place = ["partitions", index] as const;
+    if (spec.table === "mbr") yield* checkType(partition.type, [...place, "type"]);
+    if (partition.hybrid !== undefined) yield* checkType(partition.hybrid.type, [...place, "hybrid", "type"]);
+  }
+}
+
+/** Types of an MBR are known by hexadecimal digits, and a file has numbers in decimal. */
+function* checkType(type: string | number | undefined, path: SpecProblem["path"]): Generator<SpecProblem> {
+  if (typeof type !== "number" || mbrTypeName(type) !== undefined) return;
+  const meant = Number(`0x${type}`);
+  const name = mbrTypeName(meant);
+  if (name === undefined) return;
+  const own = `0x${type.toString(16)}`;
+  yield { path, message: `${type} is ${own}: write 0x${type} for ${name}, or "${own}" for what it is` };
 }
 
 function* checkSources(

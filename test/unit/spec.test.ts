@@ -111,6 +111,11 @@ describe("what is wrong with a spec", () => {
       "partitions: [{filesystem: {type: fat, blockSize: 1024}}]",
       "f:1:39: partitions[0].filesystem.blockSize: blockSize is no field of fat",
     ],
+    [
+      "an MBR type in decimal",
+      "table: mbr\npartitions: [{type: 83}, {type: 0x83}, {type: 12}, {type: '0x53'}]",
+      'f:2:15: partitions[0].type: 83 is 0x53: write 0x83 for linux-generic, or "0x53" for what it is',
+    ],
     ["a store without paths", "onlyNixStore: true", "f:1:1: onlyNixStore: onlyNixStore needs storePaths"],
     [
       "owners in two ways",

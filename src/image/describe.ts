@@ -94,8 +94,7 @@ function describePartition(partition: PartitionPlan, { image, table }: ImagePlan
     ...typeReport(table, partition),
     guid: guid ?? null,
     name: isGpt ? name : null,
-    attributes: isGpt ? attributeReport(attributes).attributes : null,
-    bootable,
+    ...(isGpt ? attributeReport(attributes) : { attributes: null, bootable }),
     mount: mount ?? null,
     filesystem: filesystem === undefined ? null : describeFilesystem(filesystem),
   };

@@ -1,7 +1,7 @@
 import { formatBytes } from "../bytes/index.ts";
 import type { Ext4Plan } from "../ext4/index.ts";
 import type { FatPlan } from "../fat32/index.ts";
-import type { GptPlan } from "../gpt/index.ts";
+import { type GptPlan, PARTITION_ATTRIBUTES } from "../gpt/index.ts";
 import type { Gap, NumberedPartition, RawContent } from "../layouts/index.ts";
 import type { MbrPlan } from "../mbr/index.ts";
 import { nixpkgsEstimate, nixpkgsReserved } from "../sizing/index.ts";
@@ -111,7 +111,10 @@ function partitionPlan(
   size: number,
   filesystem: FilesystemPlan | undefined,
 ): PartitionPlan {
-  const { name, number, type, bootable = false, attributes = 0n, hybrid, mount, raw } = partition;
+  const { name, number, type, bootable = false, hybrid, mount, raw } = partition;
+  // What an MBR has as a flag, a GPT has as an attribute.
+  const isActive = bootable && image.layout.table === "gpt";
+  const attributes = (partition.attributes ?? 0n) | (isActive ? PARTITION_ATTRIBUTES.legacyBootable : 0n);
   const guid = partition.guid ?? image.identity.uuid(`partition/${name}`);
   return {
     number,

@@ -67,7 +67,7 @@ export interface LayoutPartition {
   readonly maximum?: number | undefined;
   /** What a computed size leaves free in the filesystem, at least. */
   readonly additionalSpace?: number | undefined;
-  /** The active flag of an MBR. */
+  /** The active flag of an MBR; with a GPT the attribute that a BIOS boots from the partition. */
   readonly bootable?: boolean | undefined;
   /** The attribute bits of a GPT. */
   readonly attributes?: bigint | undefined;

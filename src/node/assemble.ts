@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { parseTime } from "../bytes/index.ts";
-import { DiskwrightError } from "../errors.ts";
+import { DiskwrightError, throwProblems } from "../errors.ts";
 import { bytesContent } from "../extents/index.ts";
 import type { ImageSpec } from "../image/index.ts";
+import type { RawContent } from "../layouts/index.ts";
 import { type PartitionContent, type Spec, sourcesOf, specImages } from "../spec/index.ts";
 import { treeOf } from "../tree/index.ts";
 import { FileReader } from "./file-reader.ts";
@@ -30,17 +31,28 @@ export async function assemble(spec: Spec, options: StageOptions = {}): Promise<
   const bootCode = spec.bootCode === undefined ? undefined : await bootCodeIn(spec.bootCode);
   const time = typeof spec.time === "string" ? parseTime(spec.time) : spec.time;
   const staged: StageOptions = { ...options, time, spoolDirectory: spec.spool ?? options.spoolDirectory };
+  const unreadable: string[] = [];
+  const raw = async (file: string): Promise<RawContent> => {
+    try {
+      return await rawFile(file);
+    } catch (error) {
+      if (!(error instanceof DiskwrightError)) throw error;
+      unreadable.push(error.message);
+      return nothing;
+    }
+  };
+  const gaps: RawContent[] = [];
+  for (const { image: file } of spec.gaps ?? []) gaps.push(await raw(file));
   const partitions: PartitionContent[] = [];
   for (const { image: file, ...fields } of spec.partitions ?? []) {
-    if (file !== undefined) partitions.push({ raw: await rawFile(file) });
+    if (file !== undefined) partitions.push({ raw: await raw(file) });
     else if (SOURCES.every((name) => fields[name] === undefined)) partitions.push({});
     else {
       const { xattrs = spec.xattrs, holes = spec.holes } = fields;
       partitions.push({ tree: await stage(sourcesOf({ ...fields, xattrs, holes }), staged) });
     }
   }
-  const gaps = [];
-  for (const { image: file } of spec.gaps ?? []) gaps.push(await rawFile(file));
+  throwProblems("SOURCE_UNREADABLE", "the spec names files that cannot be read", unreadable);
   const root = await stage(sourcesOf(spec), staged);
   return imageSpecOf(spec, { root, partitions, gaps, bootCode, reader: new FileReader() });
 }

@@ -56,7 +56,7 @@ export const partition = v.strictObject(
       oneOrMore("attributes"),
       "GPT attributes by name: required, no-block-io, legacy-bootable, grow-file-system, read-only, no-auto, bit-48 … bit-63.",
     ),
-    bootable: field(flag, "The active flag of an MBR."),
+    bootable: field(flag, "The active flag of an MBR; with a GPT the attribute legacy-bootable."),
     hybrid: field(
       v.strictObject(
         {

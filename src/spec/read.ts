@@ -48,20 +48,24 @@ export type ItemOf<Field extends ListField> = NonNullable<Spec[Field]>[number];
  * that of the option, for messages; see {@link readSpec}.
  */
 export function readItem<Field extends ListField>(field: Field, text: string, name: string): ItemOf<Field> {
-  const braced = text.trimStart().startsWith("{") ? text : `{${text}}`;
+  const hasBraces = text.trimStart().startsWith("{");
   const list = unwrapped(specSchema.entries[field]);
-  return new SpecDocument(braced, name).read(list!.item as unknown as v.GenericSchema) as ItemOf<Field>;
+  const document = hasBraces ? new SpecDocument(text, name) : new SpecDocument(`{${text}}`, name, 1);
+  return document.read(list!.item as unknown as v.GenericSchema) as ItemOf<Field>;
 }
 
 type Path = readonly (string | number)[];
 
 class SpecDocument {
   readonly #name: string;
+  readonly #added: number;
   readonly #lines = new LineCounter();
   readonly #document: Document.Parsed;
 
-  constructor(text: string, name: string) {
+  /** `added` characters at the start of the text are not its author's. */
+  constructor(text: string, name: string, added = 0) {
     this.#name = name;
+    this.#added = added;
     if (text.length > LONGEST_TEXT) throw invalid(`${name}: the file is too long for a spec`);
     try {
       this.#document = parseDocument(text.replace(/^\ufeff/, ""), {
@@ -137,7 +141,8 @@ class SpecDocument {
 
   #place(offset: number): string {
     const { line, col } = this.#lines.linePos(offset);
-    return line === 0 ? this.#name : `${this.#name}:${line}:${col}`;
+    const column = line === 1 ? Math.max(1, col - this.#added) : col;
+    return line === 0 ? this.#name : `${this.#name}:${line}:${column}`;
   }
 }
 

@@ -48,6 +48,23 @@ export function parseAcl(text: string): ParsedAcl {
   return { value: encoded(entries), isPlain: entries.length === 3 };
 }
 
+/**
+ * The permission bits that a file with an access control list has: those of its owner, its mask (or else its
+ * group), and others. A kernel sets them with the list; some programs put the group's in place of the mask's.
+ * `undefined` for a value that is not sound.
+ */
+export function aclPermissions(value: Uint8Array): number | undefined {
+  const view = new DataView(value.buffer, value.byteOffset, value.length);
+  const found = new Map<number, number>();
+  for (let at = 4; at + 8 <= value.length; at += 8)
+    found.set(view.getUint16(at, true), view.getUint16(at + 2, true));
+  const owner = found.get(TAG.owner);
+  const group = found.get(TAG.mask) ?? found.get(TAG.group);
+  const others = found.get(TAG.others);
+  if (owner === undefined || group === undefined || others === undefined) return undefined;
+  return owner <= 7 && group <= 7 && others <= 7 ? (owner << 6) | (group << 3) | others : undefined;
+}
+
 /** Why a kernel would refuse the entries together. */
 function problemOf(entries: readonly AclEntry[]): string | undefined {
   const count = (tag: number): number => entries.filter((entry) => entry.tag === tag).length;

@@ -73,6 +73,7 @@ const MOST_GLOBALS = 256;
 
 const LARGEST_ID = 2 ** 32 - 1;
 const PERMISSIONS = 0o7777;
+const SPECIAL_PERMISSIONS = 0o7000;
 
 /** What a member gets from headers before its own. */
 interface Extensions {
@@ -307,7 +308,7 @@ export class TarReader {
     const path =
       extensions.name ?? records.get("GNU.sparse.name") ?? records.get("path") ?? headerPath(header);
     const at = (what: string): DiskwrightError => corrupt(offset, `${shownName(path)}: ${what}`);
-    if (path.length === 0) throw at("a member has no name");
+    if (path.length === 0) throw corrupt(offset, "a member has no name");
     if (path.includes(0)) throw at("its name holds a NUL");
     if (records.has("GNU.volume.offset")) throw at("it continues another volume: join the volumes first");
     const type = this.#typeOf(flag, path);
@@ -340,10 +341,13 @@ export class TarReader {
     const stored = this.#unread;
     const problem = map && sparseProblem(map, stored);
     if (problem !== undefined) throw at(problem);
+    const { xattrs, permissions } = memberXattrs(records, (warning) =>
+      this.#warn(`${shownName(path)}: ${warning}`),
+    );
     return {
       path,
       type,
-      mode: mode & PERMISSIONS,
+      mode: permissions === undefined ? mode & PERMISSIONS : (mode & SPECIAL_PERMISSIONS) | permissions,
       uid,
       gid,
       mtime,
@@ -353,7 +357,7 @@ export class TarReader {
       target,
       device,
       data: map && withoutEmpty(map.data),
-      xattrs: memberXattrs(records, (warning) => this.#warn(`${shownName(path)}: ${warning}`)),
+      xattrs,
       offset,
     };
   }

@@ -1,5 +1,6 @@
 import { base64Bytes, printable, utf8, utf8Text } from "../bytes/index.ts";
-import { parseAcl } from "./acl.ts";
+import type { Xattrs } from "../tree/index.ts";
+import { aclPermissions, parseAcl } from "./acl.ts";
 import type { PaxRecords } from "./pax.ts";
 
 // How programs keep extended attributes in extended headers: star and GNU tar, and after them Go and Python, by
@@ -9,9 +10,10 @@ import type { PaxRecords } from "./pax.ts";
 const SCHILY = "SCHILY.xattr.";
 const LIBARCHIVE = "LIBARCHIVE.xattr.";
 
+const ACCESS_ACL = "system.posix_acl_access";
 const DEFAULT_ACL = "system.posix_acl_default";
 const ACLS: readonly (readonly [keyword: string, name: string])[] = [
-  ["SCHILY.acl.access", "system.posix_acl_access"],
+  ["SCHILY.acl.access", ACCESS_ACL],
   ["SCHILY.acl.default", DEFAULT_ACL],
 ];
 
@@ -20,14 +22,16 @@ export function isXattrKeyword(keyword: string): boolean {
   return keyword.startsWith(SCHILY) || keyword.startsWith(LIBARCHIVE);
 }
 
-/**
- * The extended attributes that are in the records of a member; `undefined` when there are none. What cannot be
- * read is told to `warn`.
- */
-export function memberXattrs(
-  records: PaxRecords,
-  warn: (warning: string) => void,
-): Map<string, Uint8Array> | undefined {
+/** What a member has beside its header. */
+export interface MemberXattrs {
+  /** `undefined` when there are none. */
+  readonly xattrs: Xattrs | undefined;
+  /** The lower nine bits of the mode, where an access control list says them. */
+  readonly permissions: number | undefined;
+}
+
+/** The extended attributes that are in the records of a member. What cannot be read is told to `warn`. */
+export function memberXattrs(records: PaxRecords, warn: (warning: string) => void): MemberXattrs {
   const found = new Map<string, Uint8Array>();
   for (const [keyword, value] of records) {
     if (!keyword.startsWith(LIBARCHIVE)) continue;
@@ -45,6 +49,7 @@ export function memberXattrs(
     else
       warn(`the extended attribute in ${printable(latin(keyword))} has a name that is not UTF-8: left out`);
   }
+  let isPlain = false;
   for (const [keyword, name] of ACLS) {
     const bytes = records.get(keyword);
     if (bytes === undefined) continue;
@@ -53,8 +58,10 @@ export function memberXattrs(
     if (acl === undefined) continue;
     if ("problem" in acl)
       warn(`the access control list in ${keyword} is left out: ${printable(utf8(acl.problem))}`);
-    // A plain one says what the mode says already; for what will be made in a directory it is news.
-    else if (!acl.isPlain || name === DEFAULT_ACL) found.set(name, acl.value);
+    else {
+      found.set(name, acl.value);
+      isPlain ||= acl.isPlain && name === ACCESS_ACL;
+    }
   }
   if (records.has("SCHILY.acl.ace")) {
     warn(
@@ -63,7 +70,11 @@ export function memberXattrs(
   }
   const label = records.get("RHT.security.selinux");
   if (label !== undefined && !found.has("security.selinux")) found.set("security.selinux", terminated(label));
-  return found.size === 0 ? undefined : found;
+  const access = found.get(ACCESS_ACL);
+  const permissions = access && aclPermissions(access);
+  // The mode says as much.
+  if (isPlain) found.delete(ACCESS_ACL);
+  return { xattrs: found.size === 0 ? undefined : found, permissions };
 }
 
 /** A kernel keeps labels with a NUL at their end. */

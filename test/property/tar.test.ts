@@ -42,7 +42,7 @@ async function both(entries: readonly Entry[], { whole = false }): Promise<Both>
     const target = entry.target === undefined ? undefined : Buffer.from(entry.target);
     const mtime = whole ? (entry.mtime ?? 0n) - modulo(entry.mtime ?? 0n, 1_000_000_000n) : entry.mtime;
     const xattrs = whole ? undefined : entry.xattrs;
-    const common = { ...entry, mtime, xattrs, path, target };
+    const common = { ...entry, mode: modeOf(entry.mode ?? 0, xattrs), mtime, xattrs, path, target };
     if (entry.type !== "file") {
       written.push(common as WriterEntry);
       expected.push({ ...common, path: entry.path, xattrs: asRead(xattrs) } as Entry);
@@ -96,6 +96,15 @@ function blocksWithData(content: Uint8Array): DataRange[] | undefined {
   }
   const isWhole = content.length === 0 || ranges[0]?.length === content.length;
   return isWhole ? undefined : ranges;
+}
+
+/** The mode of a file with an access control list is what that says: of the owner, the mask or group, and others. */
+function modeOf(mode: number, xattrs: Entry["xattrs"]): number {
+  const value = xattrs?.get("system.posix_acl_access");
+  if (value === undefined) return mode;
+  const entries = Array.from({ length: (value.length - 4) / 8 }, (_, index) => value.subarray(4 + 8 * index));
+  const of = (tag: number): number | undefined => entries.find((entry) => entry[0] === tag)?.[2];
+  return (mode & 0o7000) | (of(1)! << 6) | ((of(0x10) ?? of(4))! << 3) | of(0x20)!;
 }
 
 /** Access control lists of three entries say what the mode says; others are in the order of their ids. */

@@ -36,7 +36,7 @@ export function bytesOf(value: Bytes): Uint8Array {
 }
 
 export function joined(...parts: readonly Bytes[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...bytesOf(part)]));
+  return Uint8Array.from(Buffer.concat(parts.map(bytesOf)));
 }
 
 /** A header block. */

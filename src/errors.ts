@@ -11,6 +11,7 @@
  * - `SOURCE_CHANGED`: a file is no longer what the scan saw.
  * - `SOURCE_UNREADABLE`: a file or directory cannot be read.
  * - `CORRUPT`: what was read breaks the rules of its format.
+ * - `UNSUPPORTED_IMAGE`: an image is sound as far as can be seen, but of a kind that is not read.
  * - `OUTPUT`: the output cannot be written.
  * - `ABORTED`: the caller's signal asked to stop.
  */
@@ -24,6 +25,7 @@ export type ErrorCode =
   | "SOURCE_CHANGED"
   | "SOURCE_UNREADABLE"
   | "CORRUPT"
+  | "UNSUPPORTED_IMAGE"
   | "OUTPUT"
   | "ABORTED";
 

@@ -14,9 +14,11 @@ export {
   reserved,
   u8,
   u16,
+  u16be,
   u32,
   u32be,
   u64,
+  u64be,
   uuid,
 } from "./record.ts";
 export { formatBytes, formatSize, GIB, KIB, MIB, parseSize, roundDown, roundUp, TIB } from "./size.ts";

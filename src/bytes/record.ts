@@ -80,19 +80,28 @@ export const u32: Field<number> = unsigned(4);
 /** An unsigned 32-bit integer, big-endian. */
 export const u32be: Field<number> = unsigned(4, false);
 
+/** An unsigned 16-bit integer, big-endian. */
+export const u16be: Field<number> = unsigned(2, false);
+
 const U64_LIMIT = (1n << 64n) - 1n;
 
+function unsigned64(isLittleEndian: boolean): Field<bigint> {
+  return {
+    span: 8,
+    encode(value, bytes, offset, name): void {
+      if (typeof value !== "bigint" || value < 0n || value > U64_LIMIT) {
+        fail(name, "a bigint from 0 to 2^64 - 1", value);
+      }
+      view(bytes).setBigUint64(offset, value, isLittleEndian);
+    },
+    decode: (bytes, offset) => view(bytes).getBigUint64(offset, isLittleEndian),
+  };
+}
+
 /** An unsigned 64-bit integer, little-endian, as a bigint: no value is rounded. */
-export const u64: Field<bigint> = {
-  span: 8,
-  encode(value, bytes, offset, name): void {
-    if (typeof value !== "bigint" || value < 0n || value > U64_LIMIT) {
-      fail(name, "a bigint from 0 to 2^64 - 1", value);
-    }
-    view(bytes).setBigUint64(offset, value, true);
-  },
-  decode: (bytes, offset) => view(bytes).getBigUint64(offset, true),
-};
+export const u64: Field<bigint> = unsigned64(true);
+/** An unsigned 64-bit integer, big-endian, as a bigint. */
+export const u64be: Field<bigint> = unsigned64(false);
 
 /** A GUID in the mixed-endian order of UEFI and Microsoft (UEFI 2.10 Appendix A), as lower-case text. */
 export const guid: Field<string> = {
@@ -118,7 +127,7 @@ export function bytes(span: number): Field<Uint8Array> {
       target.fill(0, offset, offset + span);
       target.set(value, offset);
     },
-    decode: (source, offset) => source.slice(offset, offset + span),
+    decode: (source, offset) => new Uint8Array(source.subarray(offset, offset + span)),
   };
 }
 

@@ -11,6 +11,13 @@ export {
 } from "./content.ts";
 export { bytesExtent, type Extent, merged, shifted } from "./extent.ts";
 export { type CancelSignal, eventLoopTurn } from "./signal.ts";
-export { type ByteSource, bytesSource, readExactly, sourceWindow } from "./source.ts";
-export { type SweepOptions, sweep } from "./sweep.ts";
+export {
+  type ByteSource,
+  bytesSource,
+  readExactly,
+  readInto,
+  sourceContent,
+  sourceWindow,
+} from "./source.ts";
+export { Sweep, type SweepOptions, type SweepWriter, sweep } from "./sweep.ts";
 export { memoryTarget, sequentialTarget, type Target } from "./target.ts";

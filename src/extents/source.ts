@@ -1,5 +1,5 @@
 import { DiskwrightError } from "../errors.ts";
-import type { Awaitable } from "./content.ts";
+import type { Awaitable, FunctionContent } from "./content.ts";
 
 /** Something that holds bytes and can be read at any position: a file, a block of memory, a window. */
 export interface ByteSource {
@@ -7,6 +7,8 @@ export interface ByteSource {
   readonly size: number;
   /** Exactly `length` bytes from `position`. The caller stays within `size`. */
   read(position: number, length: number): Awaitable<Uint8Array>;
+  /** The same into memory of the caller, where that saves a copy. */
+  readInto?(position: number, into: Uint8Array): Awaitable<void>;
 }
 
 /** A source over bytes that are in memory. */
@@ -16,7 +18,32 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
 
 /** A part of a source, such as a partition of a disk, with positions of its own. */
 export function sourceWindow(source: ByteSource, start: number, size: number): ByteSource {
-  return { size, read: (position, length) => source.read(start + position, length) };
+  return {
+    size,
+    read: (position, length) => source.read(start + position, length),
+    readInto: (position, into) => readInto(source, start + position, into),
+  };
+}
+
+/** Fills `into` with what a source holds from `position` on. */
+export function readInto(source: ByteSource, position: number, into: Uint8Array): Awaitable<void> {
+  if (source.readInto !== undefined) return source.readInto(position, into);
+  const bytes = source.read(position, into.length);
+  if (bytes instanceof Uint8Array) return into.set(bytes);
+  return bytes.then((read) => into.set(read));
+}
+
+/** The content of a source, for the extents of an image. */
+export function sourceContent(source: ByteSource): FunctionContent {
+  return {
+    type: "function",
+    size: source.size,
+    read(offset, into): Awaitable<number> {
+      const wanted = into.subarray(0, Math.max(0, source.size - offset));
+      const reading = wanted.length === 0 ? undefined : readInto(source, offset, wanted);
+      return reading === undefined ? wanted.length : reading.then(() => wanted.length);
+    },
+  };
 }
 
 /**

@@ -24,6 +24,9 @@ const HOLE_SIZE = 4096;
 const BYTES_BETWEEN_TURNS = 32 * 1024 * 1024;
 const EXTENTS_BETWEEN_TURNS = 2048;
 
+/** What takes the bytes of a sweep. They are valid until it returns, or its promise is kept. */
+export type SweepWriter = (position: number, bytes: Uint8Array) => Awaitable<void>;
+
 /**
  * Sends extents out in one ascending pass: resolves content, joins neighbours in one reused buffer, and
  * calls `write` with each filled buffer. Holes are passed over. The event loop gets a turn now and then.
@@ -32,64 +35,89 @@ const EXTENTS_BETWEEN_TURNS = 2048;
  */
 export async function sweep(
   extents: Iterable<Extent>,
-  write: (position: number, bytes: Uint8Array) => Awaitable<void>,
+  write: SweepWriter,
   options: SweepOptions = {},
 ): Promise<void> {
-  const buffer = new Uint8Array(BUFFER_SIZE);
-  let start = 0;
-  let filled = 0;
-  let written = 0;
-  let bytesUntilTurn = BYTES_BETWEEN_TURNS;
-  let extentsUntilTurn = EXTENTS_BETWEEN_TURNS;
+  const broom = new Sweep(write, options);
+  await broom.add(extents);
+  await broom.end();
+}
 
-  async function flush(): Promise<void> {
-    if (filled === 0) return;
-    const writing = write(start, buffer.subarray(0, filled));
-    if (writing !== undefined) await writing;
-    written += filled;
-    bytesUntilTurn -= filled;
-    start += filled;
-    filled = 0;
-    options.onProgress?.(written);
+/** A {@link sweep} whose extents come in parts. */
+export class Sweep {
+  readonly #write: SweepWriter;
+  readonly #options: SweepOptions;
+  readonly #buffer = new Uint8Array(BUFFER_SIZE);
+  /** Where the buffer lies in the image, and how much of it is filled. */
+  #start = 0;
+  #filled = 0;
+  #written = 0;
+  #bytesUntilTurn = BYTES_BETWEEN_TURNS;
+  #extentsUntilTurn = EXTENTS_BETWEEN_TURNS;
+
+  constructor(write: SweepWriter, options: SweepOptions = {}) {
+    this.#write = write;
+    this.#options = options;
   }
 
-  async function turn(): Promise<void> {
-    extentsUntilTurn = EXTENTS_BETWEEN_TURNS;
-    bytesUntilTurn = BYTES_BETWEEN_TURNS;
-    await eventLoopTurn(options.signal);
+  /** Sends extents out that lie behind those of the calls before. */
+  async add(extents: Iterable<Extent>): Promise<void> {
+    const buffer = this.#buffer;
+    for (const { position, length, source, offset } of extents) {
+      if (position !== this.#start + this.#filled) await this.#moveTo(position);
+      for (let done = 0; done < length; ) {
+        if (this.#filled === BUFFER_SIZE) {
+          await this.#flush();
+          if (this.#bytesUntilTurn <= 0) await this.#turn();
+        }
+        const room = Math.min(length - done, BUFFER_SIZE - this.#filled);
+        const into = buffer.subarray(this.#filled, this.#filled + room);
+        const reading = fill(into, source, offset + done, this.#options.reader);
+        const count = typeof reading === "number" ? reading : await reading;
+        if (count === 0) throw endedEarly(source, offset + done, offset + length);
+        this.#filled += count;
+        done += count;
+      }
+      if (--this.#extentsUntilTurn <= 0 || this.#bytesUntilTurn <= 0) await this.#turn();
+    }
   }
 
-  for (const { position, length, source, offset } of extents) {
-    const end = start + filled;
+  /** Sends out what is left. */
+  async end(): Promise<void> {
+    await this.#flush();
+    await this.#options.reader?.verify();
+    await this.#turn();
+  }
+
+  async #moveTo(position: number): Promise<void> {
+    const end = this.#start + this.#filled;
     if (position < end) throw new RangeError(`an extent at ${position} overlaps what ends at ${end}`);
-    if (position > end) {
-      const gapIsHole = Math.floor(position / HOLE_SIZE) > Math.ceil(end / HOLE_SIZE);
-      if (filled > 0 && !gapIsHole && position - start < BUFFER_SIZE) {
-        buffer.fill(0, filled, position - start);
-        filled = position - start;
-      } else {
-        await flush();
-        start = position;
-      }
+    const gapIsHole = Math.floor(position / HOLE_SIZE) > Math.ceil(end / HOLE_SIZE);
+    if (this.#filled > 0 && !gapIsHole && position - this.#start < BUFFER_SIZE) {
+      this.#buffer.fill(0, this.#filled, position - this.#start);
+      this.#filled = position - this.#start;
+      return;
     }
-    for (let done = 0; done < length; ) {
-      if (filled === BUFFER_SIZE) {
-        await flush();
-        if (bytesUntilTurn <= 0) await turn();
-      }
-      const room = Math.min(length - done, BUFFER_SIZE - filled);
-      const into = buffer.subarray(filled, filled + room);
-      const reading = fill(into, source, offset + done, options.reader);
-      const count = typeof reading === "number" ? reading : await reading;
-      if (count === 0) throw endedEarly(source, offset + done, offset + length);
-      filled += count;
-      done += count;
-    }
-    if (--extentsUntilTurn <= 0 || bytesUntilTurn <= 0) await turn();
+    await this.#flush();
+    this.#start = position;
   }
-  await flush();
-  await options.reader?.verify();
-  await turn();
+
+  async #flush(): Promise<void> {
+    if (this.#filled === 0) return;
+    const writing = this.#write(this.#start, this.#buffer.subarray(0, this.#filled));
+    if (writing !== undefined) await writing;
+    this.#written += this.#filled;
+    this.#bytesUntilTurn -= this.#filled;
+    this.#start += this.#filled;
+    this.#filled = 0;
+    this.#options.onProgress?.(this.#written);
+  }
+
+  async #turn(): Promise<void> {
+    this.#extentsUntilTurn = EXTENTS_BETWEEN_TURNS;
+    this.#bytesUntilTurn = BYTES_BETWEEN_TURNS;
+    await eventLoopTurn(this.#options.signal);
+  }
 }
 
 function fill(

@@ -8,8 +8,16 @@ import { type CancelSignal, eventLoopTurn } from "./signal.ts";
 export interface Target {
   /** Called once, before the first write, with the size of the whole output in bytes. */
   begin(size: number): Awaitable<void>;
-  /** Writes `bytes` at `position`. Positions ascend and never overlap; `bytes` is reused after the call. */
+  /**
+   * Writes `bytes` at `position`. Positions never overlap, and ascend unless the target has `resize`; `bytes`
+   * is reused after the call.
+   */
   write(position: number, bytes: Uint8Array): Awaitable<void>;
+  /**
+   * Only targets that take writes in any order have it: gives the output its size, when that was not known
+   * before all was written. Called once, last before `commit`.
+   */
+  resize?(size: number): Awaitable<void>;
   /** Makes the output visible under its name. */
   commit(): Awaitable<void>;
   /** Drops what was written. */
@@ -20,6 +28,11 @@ export interface Target {
 export function memoryTarget(): Target & { readonly bytes: Uint8Array } {
   let pending = new Uint8Array(0);
   let bytes: Uint8Array = new Uint8Array(0);
+  function resize(size: number): void {
+    const grown = new Uint8Array(size);
+    grown.set(pending.subarray(0, size));
+    pending = grown;
+  }
   return {
     get bytes(): Uint8Array {
       return bytes;
@@ -28,8 +41,11 @@ export function memoryTarget(): Target & { readonly bytes: Uint8Array } {
       pending = new Uint8Array(size);
     },
     write(position, chunk): void {
+      const end = position + chunk.length;
+      if (end > pending.length) resize(Math.max(end, 2 * pending.length));
       pending.set(chunk, position);
     },
+    resize,
     commit(): void {
       bytes = pending;
     },

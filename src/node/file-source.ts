@@ -31,19 +31,23 @@ export function fileSource(path: string): FileSource {
       path,
     });
   }
+  function readInto(position: number, into: Uint8Array): void {
+    try {
+      for (let done = 0; done < into.length; ) {
+        const count = readSync(descriptor, into, done, into.length - done, position + done);
+        if (count === 0) throw new DiskwrightError("CORRUPT", `${path} ended while it was read`, { path });
+        done += count;
+      }
+    } catch (error) {
+      throw error instanceof DiskwrightError ? error : unreadable(error);
+    }
+  }
   return {
     size: status.size,
+    readInto,
     read(position, length): Uint8Array {
       const bytes = new Uint8Array(length);
-      try {
-        for (let done = 0; done < length; ) {
-          const count = readSync(descriptor, bytes, done, length - done, position + done);
-          if (count === 0) throw new DiskwrightError("CORRUPT", `${path} ended while it was read`, { path });
-          done += count;
-        }
-      } catch (error) {
-        throw error instanceof DiskwrightError ? error : unreadable(error);
-      }
+      readInto(position, bytes);
       return bytes;
     },
     close: () => closeSync(descriptor),

@@ -102,6 +102,7 @@ function replacingTarget(path: string, existing: Stats | undefined): Target {
       attempt(path, () => writeAll(descriptor!, bytes, position));
       syncing.wrote(descriptor!, bytes.length);
     },
+    resize: (size) => attempt(path, () => ftruncateSync(descriptor!, size)),
     async commit(): Promise<void> {
       await syncing.settled();
       attempt(path, () => {

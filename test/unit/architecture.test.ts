@@ -14,6 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gpt: ["bytes", "extents", "tables", "mbr"],
   ext4: ["bytes", "extents", "tree"],
   fat32: ["bytes", "extents", "tree"],
+  container: ["bytes", "extents"],
+  vdi: ["bytes", "extents", "container"],
   formats: ["bytes", "extents"],
   layouts: ["bytes", "extents", "tree", "mbr", "gpt", "ext4", "fat32"],
   sizing: ["bytes", "tree", "layouts"],

@@ -1,0 +1,6 @@
+export { type ContainerTargetOptions, containerTarget } from "./container-target.ts";
+export { type Disk, rawDisk, type UnitDiskParts, type UnitRun, unitDisk } from "./disk.ts";
+export type { ContainerFacts, ContainerLayout, ContainerTables } from "./layout.ts";
+export { checkDiskSize, type DiskLimits, SECTOR } from "./sectors.ts";
+export { UnitSet } from "./unit-set.ts";
+export { isZeros, withoutZeros, ZERO_BLOCK } from "./zeros.ts";

@@ -1,0 +1,34 @@
+import type { Identity } from "../bytes/index.ts";
+import type { Extent } from "../extents/index.ts";
+
+/** What a container says of itself, and where that comes from. */
+export interface ContainerFacts {
+  /** What the identifiers of the container are derived from. */
+  readonly identity: Identity;
+  /** The time of its making, in seconds since 1970. */
+  readonly time: number;
+}
+
+/** What a container holds beside the content of the disk. */
+export interface ContainerTables {
+  /** Bytes of the whole file. */
+  readonly size: number;
+  /** Headers and tables, made lazily, in ascending order; places of content are not among them. */
+  readonly extents: Iterable<Extent>;
+}
+
+/**
+ * How a container stores a disk: in units (clusters, blocks, grains), each of which gets its place in the file
+ * when it is known to have content. A layout remembers which units it placed; it is used for one file.
+ */
+export interface ContainerLayout {
+  /** Bytes of a unit. */
+  readonly unitSize: number;
+  /**
+   * Where the content of a unit starts in the file, in bytes. Called once for each unit that has content;
+   * units ascend, and so do their places.
+   */
+  place(unit: number): number;
+  /** The tables for the units that were placed. Called once, when all are. */
+  finish(facts: ContainerFacts): ContainerTables;
+}

@@ -1,0 +1,36 @@
+import { formatBytes, formatSize } from "../bytes/index.ts";
+import { DiskwrightError } from "../errors.ts";
+
+/** The unit in which containers count the size of a disk. */
+export const SECTOR = 512;
+
+/** What a container can hold, in bytes. */
+export interface DiskLimits {
+  readonly smallest?: number | undefined;
+  readonly largest: number;
+  /** What the size must be a multiple of. Default: a sector of 512 bytes. */
+  readonly multiple?: number | undefined;
+}
+
+/**
+ * Checks that a container can hold a disk of `size` bytes, exactly: a disk that grows in its container no
+ * longer has the backup of its GPT at the end.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` with the limit, and what to do.
+ */
+export function checkDiskSize(format: string, size: number, limits: DiskLimits): void {
+  const { smallest = 0, largest, multiple = SECTOR } = limits;
+  const fail = (reason: string): never => {
+    throw new DiskwrightError(
+      "INVALID_SPEC",
+      `a disk of ${formatBytes(size)} cannot be ${format}: ${reason}`,
+    );
+  };
+  if (size < smallest) fail(`it holds at least ${formatSize(smallest)}`);
+  if (size > largest) fail(`it holds at most ${formatSize(largest)}; qcow2 holds more`);
+  if (size % multiple !== 0) {
+    fail(
+      `it counts in ${multiple === SECTOR ? "sectors of 512 bytes" : `multiples of ${formatSize(multiple)}`}; make the disk that much larger (truncate --size=%${multiple}), or build it with such a --size`,
+    );
+  }
+}

@@ -32,3 +32,21 @@ export interface ContainerLayout {
   /** The tables for the units that were placed. Called once, when all are. */
   finish(facts: ContainerFacts): ContainerTables;
 }
+
+/** How a container stores a disk in compressed units. A layout is used for one file. */
+export interface PackedLayout {
+  /** Bytes of a unit. */
+  readonly unitSize: number;
+  /** Whether everything behind the head leaves in ascending order. */
+  readonly isOrdered: boolean;
+  /** What lies before the first unit, as far as it is known without the units. Called once. */
+  head(facts: ContainerFacts): Iterable<Extent>;
+  /**
+   * Stores a unit that has content; units ascend. `raw` is all of it, zeros behind the end of the disk;
+   * `packed` is its compressed form, `undefined` when that is no smaller. Returns what is to be written, whose
+   * bytes may be those of the arguments.
+   */
+  add(unit: number, raw: Uint8Array, packed: Uint8Array | undefined): readonly Extent[];
+  /** What is left to be written when all units are stored, and the size of the file. Called once. */
+  finish(facts: ContainerFacts): ContainerTables;
+}

@@ -8,6 +8,8 @@ import {
   type ContainerLayout,
   containerTarget,
   type Disk,
+  type PackedLayout,
+  packedTarget,
   UnitSet,
 } from "../../src/container/index.ts";
 import {
@@ -21,6 +23,7 @@ import {
   type Target,
 } from "../../src/extents/index.ts";
 import { fileSource, fileTarget } from "../../src/node/index.ts";
+import type { Packer } from "../../src/packing/index.ts";
 import { run } from "./referee.ts";
 
 /** A disk for tests: its size, and what is in it. */
@@ -111,6 +114,29 @@ export async function saveContainer(
   path: string,
 ): Promise<void> {
   await writeDisk(disk, containerTarget({ layout, into: fileTarget(path), facts: () => FACTS }));
+}
+
+/** The container of a disk in compressed units: with what it says of itself known before, or not. */
+export async function packedContainer(
+  layout: PackedLayout,
+  packer: Packer,
+  disk: TestDisk,
+  into: Target & { readonly bytes: Uint8Array } = memoryTarget(),
+  isKnown = true,
+): Promise<Uint8Array> {
+  await writeDisk(disk, packedTarget({ layout, packer, into, facts: () => FACTS, isKnown }));
+  return into.bytes;
+}
+
+/** The same into a file. */
+export async function savePacked(
+  layout: PackedLayout,
+  packer: Packer,
+  disk: TestDisk,
+  path: string,
+): Promise<void> {
+  const into = fileTarget(path);
+  await writeDisk(disk, packedTarget({ layout, packer, into, facts: () => FACTS, isKnown: false }));
 }
 
 /** Both ways to write a container give the same bytes, and the reader finds the disk in them. */

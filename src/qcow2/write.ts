@@ -1,0 +1,104 @@
+import { type ContainerLayout, type ContainerTables, UnitSet } from "../container/index.ts";
+import { bytesExtent, type Extent, merged } from "../extents/index.ts";
+import { emptySize, type Qcow2Plan } from "./plan.ts";
+import { COPIED, ENTRY, REFCOUNT_BYTES } from "./structures.ts";
+import { headerExtent, l1Extents, refcountTableExtent } from "./tables.ts";
+
+/**
+ * A qcow2 whose clusters are stored as they are. Behind the header, the refcount table, its first block and the L1
+ * table, clusters follow in the order of the disk; each L2 table lies before the first cluster that it maps, and each
+ * refcount block is the first of the clusters that it counts. So the place of everything is known when its
+ * turn comes, and nothing but a cluster of content is ever last, as 7-Zip asks for.
+ */
+export function qcow2Layout(plan: Qcow2Plan): ContainerLayout {
+  return new PlainLayout(plan);
+}
+
+class PlainLayout implements ContainerLayout {
+  readonly unitSize: number;
+  readonly #plan: Qcow2Plan;
+  readonly #placed = new UnitSet();
+  /** The cluster of each L2 table, by its number. */
+  readonly #l2Clusters = new Map<number, number>();
+  #next: number;
+
+  constructor(plan: Qcow2Plan) {
+    this.#plan = plan;
+    this.unitSize = plan.clusterSize;
+    this.#next = plan.firstFree;
+  }
+
+  place(unit: number): number {
+    const table = Math.floor(unit / this.#plan.l2Entries);
+    if (!this.#l2Clusters.has(table)) this.#l2Clusters.set(table, this.#allocate());
+    this.#placed.add(unit);
+    return this.#allocate() * this.unitSize;
+  }
+
+  finish(): ContainerTables {
+    const plan = this.#plan;
+    const blocks = this.#blocks();
+    const l2Clusters = this.#l2Clusters;
+    const tables = function* (l2Tables: Iterable<Extent>): Generator<Extent> {
+      yield* l1Extents(plan, l2Clusters);
+      yield* l2Tables;
+    };
+    const counted = merged(this.#refcounts(blocks), tables(this.#l2Tables()));
+    return {
+      size: l2Clusters.size === 0 ? emptySize(plan) : this.#next * this.unitSize,
+      extents: (function* () {
+        yield headerExtent(plan);
+        yield refcountTableExtent(plan, blocks);
+        yield* counted;
+      })(),
+    };
+  }
+
+  #allocate(): number {
+    this.#next = this.#following(this.#next);
+    return this.#next++;
+  }
+
+  /** The first cluster from `cluster` on that is no refcount block. */
+  #following(cluster: number): number {
+    const { blockEntries, firstBlocks } = this.#plan;
+    const isBlock = cluster % blockEntries === 0 && cluster >= firstBlocks * blockEntries;
+    return isBlock ? cluster + 1 : cluster;
+  }
+
+  /** The clusters of the refcount blocks. */
+  #blocks(): number[] {
+    const { firstBlock, firstBlocks, blockEntries } = this.#plan;
+    const length = Math.ceil(this.#next / blockEntries);
+    return Array.from({ length }, (_, index) =>
+      index < firstBlocks ? firstBlock + index : index * blockEntries,
+    );
+  }
+
+  /** Every cluster of the file is in use once. */
+  *#refcounts(blocks: readonly number[]): Generator<Extent> {
+    for (const [index, cluster] of blocks.entries()) {
+      const counted = Math.min(this.#plan.blockEntries, this.#next - index * this.#plan.blockEntries);
+      const bytes = new Uint8Array(counted * REFCOUNT_BYTES);
+      for (let at = 1; at < bytes.length; at += REFCOUNT_BYTES) bytes[at] = 1;
+      yield bytesExtent(cluster * this.unitSize, bytes);
+    }
+  }
+
+  /** The clusters that a table maps lie behind it. */
+  *#l2Tables(): Generator<Extent> {
+    const { l2Entries } = this.#plan;
+    for (const [number, cluster] of this.#l2Clusters) {
+      const bytes = new Uint8Array(l2Entries * ENTRY);
+      const view = new DataView(bytes.buffer);
+      const first = number * l2Entries;
+      let next = cluster + 1;
+      for (const unit of this.#placed.between(first, first + l2Entries)) {
+        next = this.#following(next);
+        view.setBigUint64((unit - first) * ENTRY, COPIED | BigInt(next * this.unitSize));
+        next++;
+      }
+      yield bytesExtent(cluster * this.unitSize, bytes);
+    }
+  }
+}

@@ -1,5 +1,5 @@
 export { base64Bytes } from "./base64.ts";
-export { crc16Register, crc32, crc32c, crc32cRegister } from "./checksum.ts";
+export { crc16Register, crc32, crc32c, crc32cRegister, crc32Joiner } from "./checksum.ts";
 export { guidFromBytes, guidToBytes, NIL_GUID, parseGuid, uuidFromBytes, uuidToBytes } from "./guid.ts";
 export { type Identity, identity } from "./identity.ts";
 export {

@@ -1,12 +1,12 @@
 import { formatSize } from "../bytes/index.ts";
-import { chooseFormat } from "../formats/index.ts";
+import { chooseFormat, formatFacts } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan, write } from "../image/index.ts";
-import { assemble } from "../node/index.ts";
+import { assemble, nativeHash, packers } from "../node/index.ts";
 import { type Spec, specFiles, specImages } from "../spec/index.ts";
 import { UsageError } from "./exit.ts";
 import { specOf } from "./flags.ts";
 import type { ImageOptions, OutputOptions } from "./options.ts";
-import { outputTarget, print, printJson } from "./output.ts";
+import { type NamedOutput, namedOutputs, openOutputs, outputName, print, printJson } from "./output.ts";
 import { stageOptions } from "./source.ts";
 import { progressLine, type Talk, talk, warnAll } from "./talk.ts";
 import { planText } from "./text.ts";
@@ -14,16 +14,31 @@ import { planText } from "./text.ts";
 /** What the options of `build` hold. */
 export interface BuildOptions extends ImageOptions, OutputOptions {}
 
+function outputsOf({ output }: Spec): readonly string[] {
+  if (output === undefined) throw new UsageError("nowhere to write to: name the image with -o");
+  return typeof output === "string" ? [output] : output;
+}
+
+/** One format by its name, several as a list. */
+function formatsOf(outputs: readonly NamedOutput[]): string | readonly string[] {
+  const names = outputs.map(({ format }) => format);
+  return names.length === 1 ? names[0]! : names;
+}
+
 async function planOf(
   spec: Spec,
-  output: string | undefined,
+  outputs: readonly NamedOutput[],
   voice: Talk,
   signal: AbortSignal,
 ): Promise<ImagePlan> {
   if (spec.root === undefined && !bringsContent(spec)) {
     throw new UsageError("nothing goes in: name a directory or a tar with --root, or describe it in a spec");
   }
-  return plan(image(await assemble(spec, stageOptions(output, voice, signal))));
+  const paths = outputs.map(({ path }) => path);
+  const multiples = outputs.map(({ format }) => formatFacts(format).multiple ?? 1);
+  // All of them are powers of two: the largest is a multiple of the others.
+  const sizeMultiple = spec.sizeMultiple ?? Math.max(...multiples);
+  return plan(image(await assemble({ ...spec, sizeMultiple }, stageOptions(paths, voice, signal))));
 }
 
 const SOURCES = ["root", "contents", "directories", "symlinks", "files", "storePaths", "manifest"] as const;
@@ -43,21 +58,25 @@ export async function runBuild(
 ): Promise<void> {
   const { json = false, quiet = false, force = false } = options;
   const spec = await specOf(path, options);
-  const output = options.output ?? spec.output;
-  if (output === undefined) throw new UsageError("nowhere to write to: name the image with -o");
-  if (output === "-" && json) throw new UsageError("--json and the image cannot both go to standard output");
+  const outputs = namedOutputs(outputsOf(spec), spec.format);
+  if (json && outputs.some(({ path }) => path === "-")) {
+    throw new UsageError("--json and the image cannot both go to standard output");
+  }
   const voice = talk(quiet);
-  const format = chooseFormat(spec.format, output);
-  const planned = await planOf(spec, output, voice, signal);
+  const planned = await planOf(spec, outputs, voice, signal);
   warnAll(voice, planned.warnings);
-  await write(planned, outputTarget(output, force, signal), {
-    format,
+  await write(planned, openOutputs(outputs, { ...spec, force }, signal), {
     signal,
+    packers: packers({ workers: options.workers, isPortable: spec.portable }),
+    hash: nativeHash,
     onProgress: ({ done, total }) => voice.progress(() => progressLine(done, total)),
   });
-  const target = output === "-" ? "standard output" : output;
-  voice.say(`wrote ${target}: ${planned.image.layout.name}, ${format}, ${formatSize(planned.size)}`);
-  if (json) await printJson(describe(planned, format));
+  for (const { path, format } of outputs) {
+    voice.say(
+      `wrote ${outputName(path)}: ${planned.image.layout.name}, ${format}, ${formatSize(planned.size)}`,
+    );
+  }
+  if (json) await printJson(describe(planned, formatsOf(outputs)));
 }
 
 /** `diskwright plan` */
@@ -68,9 +87,10 @@ export async function runPlan(
 ): Promise<void> {
   const voice = talk(options.quiet ?? false);
   const spec = await specOf(path, options);
-  const format = chooseFormat(spec.format, "");
-  const planned = await planOf(spec, undefined, voice, signal);
-  const description = describe(planned, format);
+  const outputs = spec.output === undefined ? [] : namedOutputs(outputsOf(spec), spec.format);
+  const named = outputs.length > 0 ? outputs : [{ path: "", format: chooseFormat(spec.format, "") }];
+  const planned = await planOf(spec, named, voice, signal);
+  const description = describe(planned, formatsOf(named));
   voice.end();
   if (options.json) await printJson(description);
   else await print(planText(description));

@@ -1,12 +1,18 @@
 import { type Command, Option } from "commander";
+import { FORMAT_NAMES, type FormatName, formatFacts } from "../formats/index.ts";
 import type { BuildOptions } from "./build.ts";
+import type { ConvertOptions } from "./convert.ts";
 import type { InspectOptions } from "./inspect.ts";
 import type { Ext4Options, FatOptions } from "./mkfs.ts";
 import {
+  addConvertOptions,
   addExt4Options,
   addFatOptions,
   addImageOptions,
+  addJsonOption,
   addOutputOptions,
+  BACKING_HELP,
+  fromOption,
   type ImageOptions,
 } from "./options.ts";
 
@@ -15,12 +21,12 @@ import {
 
 /** Adds every command to the program. */
 export function addCommands(program: Command, signal: AbortSignal): void {
-  addOutputOptions(addImageOptions(withSpec(program.command("build"))))
+  addJsonOption(addOutputOptions(addImageOptions(withSpec(program.command("build")))))
     .summary("make a disk image of directories and tars")
     .description(
       "Makes a disk image of directories and tars: partition table, filesystems, and every file in its place.",
     )
-    .addHelpText("after", `${IMAGE_HELP}\n${BUILD_EXAMPLES}`)
+    .addHelpText("after", `${IMAGE_HELP}\n${FORMATS_HELP}\n${BUILD_EXAMPLES}`)
     .action(async (path: string | undefined, options: BuildOptions) =>
       (await import("./build.ts")).runBuild(path, options, signal),
     );
@@ -49,21 +55,13 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     .command("mkfs")
     .summary("make one filesystem, with no partition table")
     .description("Makes one filesystem of a directory, with no partition table around it.");
-  addOutputOptions(
-    addExt4Options(
-      mkfs.command("ext4").argument("<source>", "a directory, a tar, or - for a tar on standard input"),
-    ),
-  )
+  addJsonOption(addOutputOptions(addExt4Options(mkfs.command("ext4").argument("<source>", SOURCE_HELP))))
     .summary("make an ext4 filesystem")
     .description("Makes an ext4 filesystem of a directory, by default the smallest that holds it.")
     .action(async (path: string, options: Ext4Options) =>
       (await import("./mkfs.ts")).runExt4(path, options, signal),
     );
-  addOutputOptions(
-    addFatOptions(
-      mkfs.command("fat").argument("<source>", "a directory, a tar, or - for a tar on standard input"),
-    ),
-  )
+  addJsonOption(addOutputOptions(addFatOptions(mkfs.command("fat").argument("<source>", SOURCE_HELP))))
     .summary("make a FAT filesystem")
     .description("Makes a FAT filesystem of a directory, FAT32 unless --bits says otherwise.")
     .action(async (path: string, options: FatOptions) =>
@@ -83,11 +81,27 @@ export function addCommands(program: Command, signal: AbortSignal): void {
         "bytes of a sector (default: found by where the table lies)",
       ).choices(["512", "4096"]),
     )
+    .addOption(fromOption())
+    .option("--backing", BACKING_HELP)
     .option("--json", "as JSON")
     .action(async (path: string, options: InspectOptions) =>
       (await import("./inspect.ts")).runInspect(path, options),
     );
+
+  addConvertOptions(program.command("convert"))
+    .summary("turn an image into one of another format")
+    .description(
+      "Turns an image into one or several of other formats, in one pass. Zeros are left out; the size of the disk stays as it is.",
+    )
+    .argument("<image>", "a disk image, of any format that is read")
+    .argument("[outputs...]", "the images to write, as with -o")
+    .addHelpText("after", `${FORMATS_HELP}\n${CONVERT_EXAMPLES}`)
+    .action(async (path: string, outputs: string[], options: ConvertOptions) =>
+      (await import("./convert.ts")).runConvert(path, outputs, options, signal),
+    );
 }
+
+const SOURCE_HELP = "a directory, a tar, or - for a tar on standard input";
 
 function withSpec(command: Command): Command {
   return command.argument("[spec]", "a .yaml or .json file that describes the image; options win over it");
@@ -104,11 +118,29 @@ Layouts:
   efixbootldr  GPT, an EFI system partition at /efi, an XBOOTLDR partition at /boot, the root partition
   hybrid       GPT, as efi, with a BIOS boot partition for GRUB`;
 
+const FORMATS_HELP = `
+Formats, with the ends of names that say them:
+${FORMAT_NAMES.map((name) => `  ${name.padEnd(18)}${formatLine(name)}`).join("\n")}`;
+
+function formatLine(name: FormatName): string {
+  const { what, suffixes, isOrdered } = formatFacts(name);
+  const ends = suffixes.map((suffix) => `.${suffix}`).join(", ");
+  return `${what}${ends === "" ? "" : ` (${ends})`}${isOrdered ? "" : "; standard output gets it when all is written"}`;
+}
+
+const CONVERT_EXAMPLES = `
+Examples:
+  diskwright convert disk.img disk.qcow2
+  diskwright convert disk.qcow2 qcow2-compressed:small.qcow2 vmdk-stream:disk.vmdk azure:disk.vhd
+  diskwright convert disk.vmdk disk.img disk.img.bmap
+  diskwright convert disk.vhdx raw-zstd:- > disk.img.zst`;
+
 const BUILD_EXAMPLES = `
 Examples:
   diskwright build --root ./tree -o disk.img
   diskwright build --root ./tree --layout legacy --size 4G --owner 0:0 -o disk.img
   diskwright build machine.yaml -o disk.img
   tar -c … | diskwright build --root - -o disk.img
+  diskwright build --root ./tree -o disk.img -o disk.img.bmap -o qcow2-compressed:disk.qcow2
   diskwright build --root base.tar.zst --root ./overlay --manifest owners.mtree -o disk.img
   diskwright build --root ./tree --layout none --additional-space 0 -o - | gzip > root.ext4.gz`;

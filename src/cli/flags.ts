@@ -68,6 +68,11 @@ async function imageFields(options: ImageOptions): Promise<Spec> {
     seed: options.seed,
     time: options.time,
     format: options.format,
+    compressionLevel: options.compressionLevel,
+    clusterSize: options.clusterSize,
+    portable: options.portable,
+    sizeMultiple: options.sizeMultiple,
+    output: options.output === undefined ? undefined : [...options.output],
   });
 }
 

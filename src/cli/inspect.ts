@@ -1,24 +1,30 @@
+import type { ReadableFormat } from "../formats/index.ts";
 import { inspect } from "../inspect/index.ts";
-import { fileSource } from "../node/index.ts";
+import { openImage } from "../node/index.ts";
 import { print, printJson } from "./output.ts";
 import { imageText } from "./text.ts";
 
 /** What the options of `inspect` hold. */
 export interface InspectOptions {
   readonly json?: boolean;
+  readonly from?: ReadableFormat;
+  readonly backing?: boolean;
   readonly sectorSize?: string;
 }
 
 /** `diskwright inspect` */
 export async function runInspect(path: string, options: InspectOptions): Promise<void> {
-  const source = fileSource(path);
+  const { disk, close } = await openImage(path, {
+    format: options.from,
+    isBackingAllowed: options.backing,
+  });
   try {
     const sectorSize =
       options.sectorSize === undefined ? undefined : (Number(options.sectorSize) as 512 | 4096);
-    const report = await inspect(source, { sectorSize });
+    const report = await inspect(disk, { sectorSize });
     if (options.json) await printJson(report);
     else await print(imageText(report));
   } finally {
-    source.close();
+    close();
   }
 }

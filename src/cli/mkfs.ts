@@ -1,16 +1,16 @@
 import { formatSize, identity, parseSize } from "../bytes/index.ts";
 import type { Extent } from "../extents/index.ts";
 import type { FatOptions as FatPlanOptions } from "../fat32/index.ts";
-import { chooseFormat, writeFormat } from "../formats/index.ts";
+import { writeDisk } from "../formats/index.ts";
 import type { FilesystemPlan } from "../image/index.ts";
-import { stage } from "../node/index.ts";
+import { nativeHash, packers, stage } from "../node/index.ts";
 import { ext4TuningOf, sourcesOf } from "../spec/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
 import { type Ext4Tuning, ext4FieldsOf } from "./ext4-options.ts";
 import { sourceFields } from "./flags.ts";
 import type { OutputOptions, SourceOptions } from "./options.ts";
-import { outputTarget, printJson } from "./output.ts";
+import { namedOutputs, openOutputs, outputName, printJson } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { stageOptions } from "./source.ts";
 import { progressLine, talk, warnAll } from "./talk.ts";
@@ -39,7 +39,7 @@ interface Planned {
   /** What it is to its maker: fat32, ext3. */
   readonly name: string;
   readonly filesystem: FilesystemPlan;
-  readonly extents: Iterable<Extent>;
+  extents(): Iterable<Extent>;
   readonly freeBytes: number;
   readonly warnings: readonly string[];
 }
@@ -73,7 +73,7 @@ export async function runExt4(path: string, options: Ext4Options, signal: AbortS
     return {
       name: options.type ?? "ext4",
       filesystem: { type: "ext4", plan },
-      extents: writeExt4(plan),
+      extents: () => writeExt4(plan),
       freeBytes: usage.free,
       warnings,
     };
@@ -99,7 +99,7 @@ export async function runFat(path: string, options: FatOptions, signal: AbortSig
     return {
       name: plan.type,
       filesystem: { type: "fat", plan },
-      extents: writeFat(plan),
+      extents: () => writeFat(plan),
       freeBytes,
       warnings,
     };
@@ -112,13 +112,16 @@ async function run(
   signal: AbortSignal,
   planned: (tree: Tree) => Planned,
 ): Promise<void> {
-  const { output, json = false, quiet = false, force = false } = options;
+  const { output, json = false, quiet = false } = options;
   if (output === undefined) throw new UsageError("nowhere to write to: name the image with -o");
-  if (output === "-" && json) throw new UsageError("--json and the image cannot both go to standard output");
+  const outputs = namedOutputs(output, undefined);
+  if (json && outputs.some(({ path }) => path === "-")) {
+    throw new UsageError("--json and the image cannot both go to standard output");
+  }
   const voice = talk(quiet);
-  const format = chooseFormat(undefined, output);
   const { spool, ...fields } = await sourceFields(options);
-  const staging = stageOptions(output, voice, signal);
+  const paths = outputs.map((named) => named.path);
+  const staging = stageOptions(paths, voice, signal);
   const time = options.time ?? sourceDateEpoch();
   const spoolDirectory = spool ?? staging.spoolDirectory;
   const tree = await stage(sourcesOf({ ...fields, root: [path] }), { ...staging, time, spoolDirectory });
@@ -127,13 +130,18 @@ async function run(
   // What is no whole block stays free at the end: the image has the size that was asked for.
   const size = sizesOf(options).size ?? filesystem.plan.size;
   const total = Math.max(1, size - freeBytes);
-  await writeFormat(format, extents, size, outputTarget(output, force, signal), {
+  await writeDisk({ size, extents }, openOutputs(outputs, { ...options, spool }, signal), {
     signal,
+    seed: options.seed,
+    time,
+    packers: packers({ workers: options.workers, isPortable: options.portable }),
+    hash: nativeHash,
     reader: tree.origins.find(({ reader }) => reader !== undefined)?.reader,
     onProgress: (written) => voice.progress(() => progressLine(Math.min(written, total), total)),
   });
-  const target = output === "-" ? "standard output" : output;
-  voice.say(`wrote ${target}: ${name}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
+  for (const { path: written } of outputs) {
+    voice.say(`wrote ${outputName(written)}: ${name}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
+  }
   if (!json) return;
   const { describeFilesystem } = await import("../image/index.ts");
   await printJson(describeFilesystem(filesystem));

@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
+import { READABLE_FORMATS } from "../formats/index.ts";
 import type { LayoutName } from "../layouts/index.ts";
 import { addExt4Tuning, type Ext4Tuning } from "./ext4-options.ts";
-import { parseOwner, parseSector, parseSignature, parseTime } from "./parse.ts";
+import { parseLevel, parseOwner, parseSector, parseSignature, parseTime, parseWorkers } from "./parse.ts";
 
 /** The options that decide what goes in, once commander has read them. */
 export interface SourceOptions {
@@ -25,15 +26,25 @@ export interface SourceOptions {
 }
 
 /** Where the image goes, and what is said of it. */
-export interface OutputOptions {
-  readonly output?: string;
+export interface OutputOptions extends PackingOptions {
+  readonly output?: readonly string[];
   readonly force?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
 
+/** How outputs are compressed. */
+export interface PackingOptions {
+  readonly compressionLevel?: number;
+  readonly clusterSize?: string;
+  readonly portable?: boolean;
+  readonly workers?: number;
+}
+
 /** What `build` and `plan` have in common. */
-export interface ImageOptions extends SourceOptions, Ext4Tuning {
+export interface ImageOptions extends SourceOptions, Ext4Tuning, PackingOptions {
+  readonly output?: readonly string[];
+  readonly sizeMultiple?: string;
   readonly root?: readonly string[];
   readonly layout?: LayoutName;
   readonly table?: "gpt" | "mbr" | "none";
@@ -174,8 +185,18 @@ export function addImageOptions(command: Command): Command {
         ["nixpkgs"],
       ),
     )
-    .option("--format <name>", "format of the image: raw (default: by the name of the output)");
+    .option(
+      "--size-multiple <size>",
+      "what a computed size of the disk is a multiple of (default: what the format asks for)",
+    )
+    .option("--format <name>", "format of the image, see below (default: by the name of the output)");
+  addPackingOptions(command);
   return addExt4Tuning(command, "Root filesystem:");
+}
+
+/** Says as JSON what was written. */
+export function addJsonOption(command: Command): Command {
+  return command.option("--json", "describe on standard output, as JSON, what was written");
 }
 
 /** The options of `mkfs`. */
@@ -184,7 +205,7 @@ export function addFilesystemOptions(command: Command): Command {
     .option("--size <size>", 'size of the filesystem (default: "minimal", the smallest that holds the tree)')
     .option("--additional-space <size>", "free space to leave when no size is given (default: 0)")
     .option("--label <text>", "label of the filesystem");
-  return addSourceOptions(command);
+  return addPackingOptions(addSourceOptions(command));
 }
 
 /** The options of `mkfs ext4`. */
@@ -224,11 +245,65 @@ export function addFatOptions(command: Command): Command {
     );
 }
 
+/** How outputs are compressed. */
+export function addPackingOptions(command: Command): Command {
+  return command
+    .option(
+      "--compression-level <number>",
+      "how hard compressed formats try: 0 to 9 of deflate (default: 6), 1 to 22 of zstd (default: 3)",
+      parseLevel,
+    )
+    .option("--cluster-size <size>", "bytes of a cluster of qcow2 (default: 64K)")
+    .option(
+      "--portable",
+      "compress with packages in place of Node's libraries: slower, and the bytes depend on no version of Node",
+    )
+    .option(
+      "--workers <number>",
+      "how many threads compress; the bytes are the same for any number (default: one for each processor)",
+      parseWorkers,
+    );
+}
+
 /** Where the image goes, and what is said of it. */
 export function addOutputOptions(command: Command): Command {
   return command
-    .option("-o, --output <file>", "the image to write; - for standard output")
+    .option(
+      "-o, --output <file>",
+      "the image to write, - for standard output, FORMAT:FILE for another format than the name says; may be given again: all are written in one pass",
+      collect,
+    )
     .option("--force", "write into an output that is a device or a pipe")
-    .option("--json", "describe on standard output, as JSON, what was written")
     .option("-q, --quiet", "say nothing unless something is wrong");
+}
+
+export const BACKING_HELP =
+  "open the disk that a qcow2 is a difference to; its name comes from the image, so trust it";
+
+/** Which format an image is of. */
+export function fromOption(): Option {
+  return new Option("--from <format>", "format of the image (default: found by its first bytes)").choices(
+    READABLE_FORMATS,
+  );
+}
+
+/** The options of `convert`. */
+export function addConvertOptions(command: Command): Command {
+  addOutputOptions(command);
+  command
+    .option("--format <name>", "format of the outputs, see below (default: by their names)")
+    .addOption(fromOption())
+    .option("--backing", BACKING_HELP);
+  addPackingOptions(command);
+  return command
+    .option(
+      "--seed <text>",
+      'what identifiers of the container are derived from, with what the disk holds (default: "diskwright")',
+    )
+    .option(
+      "--time <seconds|date>",
+      "the time that containers are dated with (default: $SOURCE_DATE_EPOCH, else 1970)",
+      parseTime,
+    )
+    .option("--spool <directory>", "where what cannot be read or written in order is kept meanwhile");
 }

@@ -1,12 +1,77 @@
+import { tmpdir } from "node:os";
+import { resolve } from "node:path";
+import { parseSize } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { sequentialTarget, type Target } from "../extents/index.ts";
-import { fileTarget } from "../node/index.ts";
+import { chooseFormat, type FormatName, formatFacts, type Output, splitOutput } from "../formats/index.ts";
+import { fileTarget, spooledTarget } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
 
-/** The target that `-o` names. */
-export function outputTarget(path: string, force: boolean, signal: AbortSignal): Target {
-  if (path === "") throw new UsageError("the output has an empty name");
-  return path === "-" ? sequentialTarget(writeToStandardOutput, signal) : fileTarget(path, { force, signal });
+/** An output as it was asked for. */
+export interface NamedOutput {
+  readonly path: string;
+  readonly format: FormatName;
+}
+
+/**
+ * The outputs that `-o` names: `FORMAT:FILE`, or a file whose name says the format unless `format` does.
+ *
+ * @throws UsageError when one is named twice, or standard output by several.
+ */
+export function namedOutputs(texts: readonly string[], format: string | undefined): NamedOutput[] {
+  const outputs = texts.map((text) => {
+    const { format: own, path } = splitOutput(text);
+    if (path === "") throw new UsageError("the output has an empty name");
+    return { path, format: chooseFormat(own ?? format, path) };
+  });
+  const seen = new Set<string>();
+  for (const { path } of outputs) {
+    const key = path === "-" ? path : resolve(path);
+    if (seen.has(key)) throw new UsageError(`the output ${path} is named twice`);
+    seen.add(key);
+  }
+  return outputs;
+}
+
+/** How outputs are written. */
+export interface WritingOptions {
+  readonly force?: boolean | undefined;
+  readonly compressionLevel?: number | undefined;
+  readonly clusterSize?: string | number | undefined;
+  /** Where what cannot be written in order is kept on its way to standard output. */
+  readonly spool?: string | undefined;
+}
+
+/** The outputs with their targets. */
+export function openOutputs(
+  outputs: readonly NamedOutput[],
+  options: WritingOptions,
+  signal: AbortSignal,
+): Output[] {
+  const { compressionLevel: level, clusterSize } = options;
+  return outputs.map(({ path, format }) => ({
+    format,
+    target: targetOf(path, format, options, signal),
+    level,
+    clusterSize: typeof clusterSize === "string" ? parseSize(clusterSize) : clusterSize,
+  }));
+}
+
+function targetOf(
+  path: string,
+  format: FormatName,
+  { force = false, spool }: WritingOptions,
+  signal: AbortSignal,
+): Target {
+  if (path !== "-") return fileTarget(path, { force, signal });
+  return formatFacts(format).isOrdered
+    ? sequentialTarget(writeToStandardOutput, signal)
+    : spooledTarget(spool ?? tmpdir(), writeToStandardOutput);
+}
+
+/** What an output is called in messages. */
+export function outputName(path: string): string {
+  return path === "-" ? "standard output" : path;
 }
 
 /** Waits until the reader of a pipe has taken the bytes: they are reused afterwards. */

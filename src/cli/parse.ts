@@ -58,6 +58,20 @@ export function parseSignature(text: string): number {
 }
 
 /** The bytes of a sector. */
+/** A level of compression; which ones there are depends on the format. */
+export function parseLevel(text: string): number {
+  if (!/^\d{1,2}$/.test(text) || Number(text) > 22)
+    throw new InvalidArgumentError("Use a number from 0 to 22.");
+  return Number(text);
+}
+
+/** A number of threads. */
+export function parseWorkers(text: string): number {
+  if (!/^\d{1,3}$/.test(text) || Number(text) < 1)
+    throw new InvalidArgumentError("Use a number from 1 to 999.");
+  return Number(text);
+}
+
 export function parseSector(text: string): number {
   if (text !== "512" && text !== "4096") throw new InvalidArgumentError("Use 512 or 4096.");
   return Number(text);

@@ -3,10 +3,11 @@ import type { StageOptions } from "../node/index.ts";
 import type { Talk } from "./talk.ts";
 
 /** How sources are read for a command: what is said meanwhile, and where what cannot be read twice is kept. */
-export function stageOptions(output: string | undefined, talk: Talk, signal: AbortSignal): StageOptions {
-  const isFile = output !== undefined && output !== "-";
+export function stageOptions(outputs: readonly string[], talk: Talk, signal: AbortSignal): StageOptions {
+  const files = outputs.filter((path) => path !== "" && path !== "-");
   return {
-    ...(isFile ? { output, spoolDirectory: dirname(resolve(output)) } : {}),
+    outputs: files,
+    ...(files.length > 0 ? { spoolDirectory: dirname(resolve(files[0]!)) } : {}),
     onLeftOut: (path) => talk.say(`left out ${path}: it is the output`),
     onWarning: (warning) => talk.warn(warning),
     signal,

@@ -16,17 +16,30 @@ function shown(text: string | null): string {
   return text === null ? "" : printable(utf8(text));
 }
 
+/** An image that is there, or one that is planned, perhaps in several formats. */
+type Shown = Pick<ImageReport, "table" | "virtualSize"> & {
+  readonly format: string | readonly string[];
+  readonly container?: ImageReport["container"];
+};
+
 const TABLE_NAMES = { gpt: "GPT", mbr: "MBR", none: "no partition table" } as const;
 
 /** What an image is: its table and partitions. */
-export function imageText(report: ImageReport): string {
+export function imageText(report: Shown): string {
   const { table, format, virtualSize } = report;
   const identity = table.guid ?? table.signature;
   const lines = [
-    `${format} image, ${formatSize(virtualSize)} (${formatBytes(virtualSize)}), ${TABLE_NAMES[table.type]}` +
+    `${[format].flat().join(", ")} image, ${formatSize(virtualSize)} (${formatBytes(virtualSize)}), ${TABLE_NAMES[table.type]}` +
       (identity === undefined ? "" : ` ${identity}`) +
       (table.sectorSize === 512 ? "" : `, sectors of ${table.sectorSize} bytes`),
   ];
+  const details = Object.entries(report.container?.details ?? {}).filter(([, value]) => value !== false);
+  if (details.length > 0) {
+    const shownDetails = details.map(([name, value]) =>
+      value === true ? words(name) : `${words(name)} ${shown(String(value))}`,
+    );
+    lines.push(`  ${shownDetails.join(", ")}`);
+  }
   if (table.partitions.length === 0) lines.push("  nothing that is known");
   else if (table.type === "none") lines.push(...filesystemText(table.partitions[0]!.filesystem!));
   else lines.push(...partitionRows(table.partitions));
@@ -69,14 +82,19 @@ function filesystemText(filesystem: FilesystemReport): string[] {
   return lines;
 }
 
+/** A name in camel case as words. */
+function words(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
 /** Everything that is wrong with an image. */
-export function allProblems({ table }: ImageReport): string[] {
+export function allProblems({ container, table }: Shown): string[] {
   const inFilesystems = table.partitions.flatMap(({ number, filesystem }) =>
     (filesystem?.problems ?? []).map((problem) =>
       table.type === "none" ? problem : `partition ${number}: ${problem}`,
     ),
   );
-  return [...table.problems, ...inFilesystems];
+  return [...(container?.problems ?? []), ...table.problems, ...inFilesystems];
 }
 
 /** What would be written, and why it has that size. */

@@ -15,8 +15,8 @@ export interface PackedTargetOptions {
   readonly isKnown: boolean;
 }
 
-/** About how many bytes are packed in one go: some tens of milliseconds of work. */
-const BATCH_SIZE = 1024 * 1024;
+/** About how many bytes are packed in one go: some milliseconds of work. */
+const BATCH_SIZE = 256 * 1024;
 
 /** Batches that wait for a packer, for each that it works on: it never waits for the next one. */
 const BATCHES_AHEAD = 2;
@@ -33,10 +33,8 @@ class PackedTarget implements Target {
   readonly #options: PackedTargetOptions;
   readonly #unitSize: number;
   readonly #batchUnits: number;
-  /** Buffers that came back from the packer. */
-  readonly #free: Uint8Array[] = [];
   readonly #underWay: { readonly units: readonly number[]; readonly result: Promise<PackedUnits> }[] = [];
-  #batch: Uint8Array;
+  readonly #batch: Uint8Array;
   #units: number[] = [];
   /** The unit that is being filled, behind those in the batch. */
   #current: number | undefined;
@@ -125,19 +123,16 @@ class PackedTarget implements Target {
     this.#underWay.push({ units: this.#units, result });
     this.#units = [];
     if (this.#underWay.length > packer.parallel + BATCHES_AHEAD) await this.#store();
-    this.#batch = this.#free.pop() ?? new Uint8Array(this.#batchUnits * this.#unitSize);
   }
 
   async #store(): Promise<void> {
     const { units, result } = this.#underWay.shift()!;
-    const { bytes, packed } = await result;
+    const { bytes, packed, release } = await result;
     for (const [index, unit] of units.entries()) {
       const raw = bytes.subarray(index * this.#unitSize, (index + 1) * this.#unitSize);
       await this.#writeAll(this.#options.layout.add(unit, raw, packed[index]));
     }
-    if (bytes.buffer.byteLength === this.#batchUnits * this.#unitSize) {
-      this.#free.push(new Uint8Array(bytes.buffer));
-    }
+    release();
   }
 
   async #writeAll(extents: Iterable<Extent>): Promise<void> {

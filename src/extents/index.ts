@@ -14,6 +14,7 @@ export { type CancelSignal, eventLoopTurn } from "./signal.ts";
 export {
   type ByteSource,
   bytesSource,
+  contentSource,
   readExactly,
   readInto,
   sourceContent,

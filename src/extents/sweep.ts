@@ -65,6 +65,10 @@ export class Sweep {
     const buffer = this.#buffer;
     for (const { position, length, source, offset } of extents) {
       if (position !== this.#start + this.#filled) await this.#moveTo(position);
+      if (source instanceof Uint8Array && length >= BUFFER_SIZE) {
+        await this.#pass(source.subarray(offset, offset + length));
+        continue;
+      }
       for (let done = 0; done < length; ) {
         if (this.#filled === BUFFER_SIZE) {
           await this.#flush();
@@ -102,14 +106,27 @@ export class Sweep {
     this.#start = position;
   }
 
+  /** What is in memory and large needs no copy. */
+  async #pass(bytes: Uint8Array): Promise<void> {
+    await this.#flush();
+    await this.#send(bytes);
+    if (this.#bytesUntilTurn <= 0) await this.#turn();
+  }
+
   async #flush(): Promise<void> {
     if (this.#filled === 0) return;
-    const writing = this.#write(this.#start, this.#buffer.subarray(0, this.#filled));
-    if (writing !== undefined) await writing;
-    this.#written += this.#filled;
-    this.#bytesUntilTurn -= this.#filled;
-    this.#start += this.#filled;
+    const filled = this.#buffer.subarray(0, this.#filled);
     this.#filled = 0;
+    await this.#send(filled);
+  }
+
+  /** Sends bytes out that lie where the buffer starts, which starts behind them afterwards. */
+  async #send(bytes: Uint8Array): Promise<void> {
+    const writing = this.#write(this.#start, bytes);
+    if (writing !== undefined) await writing;
+    this.#written += bytes.length;
+    this.#bytesUntilTurn -= bytes.length;
+    this.#start += bytes.length;
     this.#options.onProgress?.(this.#written);
   }
 

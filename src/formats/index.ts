@@ -1,1 +1,18 @@
-export { chooseFormat, FORMAT_NAMES, type FormatName, writeFormat } from "./format.ts";
+export type { Hash, HashFactory } from "./bmap.ts";
+export {
+  chooseFormat,
+  FORMAT_NAMES,
+  FORMATS,
+  type FormatFacts,
+  type FormatName,
+  formatFacts,
+  splitOutput,
+} from "./names.ts";
+export { type OpenDiskOptions, openDisk, READABLE_FORMATS, type ReadableFormat } from "./open.ts";
+export {
+  copyDisk,
+  type Output,
+  type PlannedDisk,
+  type WriteDiskOptions,
+  writeDisk,
+} from "./write.ts";

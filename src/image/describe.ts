@@ -45,7 +45,8 @@ export interface DescribedPartition extends PartitionReport {
  * range goes.
  */
 export interface Description {
-  readonly format: string;
+  /** As what it is written; of several outputs, all of them. */
+  readonly format: string | readonly string[];
   readonly virtualSize: number;
   readonly layout: string;
   readonly table: Omit<TableReport, "partitions"> & { readonly partitions: readonly DescribedPartition[] };
@@ -57,7 +58,7 @@ export interface Description {
 const LISTED_PATHS = 10;
 
 /** Describes a plan. */
-export function describe(plan: ImagePlan, format = "raw"): Description {
+export function describe(plan: ImagePlan, format: string | readonly string[] = "raw"): Description {
   const { sectorSize } = plan.image;
   const partitions = plan.partitions.map((partition) => describePartition(partition, plan));
   const common = { sectorSize, partitions, problems: [] };

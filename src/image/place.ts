@@ -205,9 +205,10 @@ function smallestDisk(image: Image, slots: readonly Slot[], needs: readonly Need
     ranges.at(-1)!.end,
     ...(image.layout.gaps ?? []).map(({ offset, raw }) => offset + raw.content.size),
   );
-  if (image.layout.table === "none") return Math.max(least, end);
+  if (image.layout.table === "none") return roundUp(Math.max(least, end), image.sizeMultiple);
   const grain = alignmentOf(image, slots.at(-1)!.partition);
-  return Math.max(least, roundUp(roundUp(end, grain) + endGapOf(image), DISK_GRAIN));
+  const whole = roundUp(roundUp(end, grain) + endGapOf(image), DISK_GRAIN);
+  return roundUp(Math.max(least, whole), image.sizeMultiple);
 }
 
 function rangesOn(

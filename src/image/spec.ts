@@ -43,6 +43,8 @@ export interface ImageSpec {
   readonly size?: Size | undefined;
   /** With `"auto"`: the free space in the root filesystem. Default 512 MiB. */
   readonly additionalSpace?: Size | undefined;
+  /** What a computed size of the disk is a multiple of, in bytes: some clouds ask for whole gibibytes. */
+  readonly sizeMultiple?: number | undefined;
   /** The size of the boot partition of a preset. Default 256 MiB (260 MiB with sectors of 4096 bytes). */
   readonly bootSize?: Size | undefined;
   /** The label of the root filesystem, up to 16 bytes. Default `root`, or `nixos` with `compat`. */
@@ -92,6 +94,8 @@ export interface Image {
   readonly size: number | undefined;
   /** With a computed size: the free space in the root filesystem. */
   readonly additionalSpace: number;
+  /** What a computed size is a multiple of. */
+  readonly sizeMultiple: number;
   /** The boot size as make-disk-image.nix reckons with it; used with `compat` only. */
   readonly bootSize: number | undefined;
   readonly sectorSize: 512 | 4096;
@@ -142,6 +146,7 @@ export function image(spec: ImageSpec): Image {
     layout,
     compat,
     ...sizes,
+    sizeMultiple: spec.sizeMultiple ?? 1,
     sectorSize,
     time,
     identity: ids,

@@ -8,10 +8,11 @@ import {
   type Target,
 } from "../extents/index.ts";
 import { writeFat } from "../fat32/index.ts";
-import { type FormatName, writeFormat } from "../formats/index.ts";
+import { type FormatName, type HashFactory, type Output, writeDisk } from "../formats/index.ts";
 import { writeGpt } from "../gpt/index.ts";
 import type { RawContent } from "../layouts/index.ts";
 import { writeMbr } from "../mbr/index.ts";
+import type { PackerFactory } from "../packing/index.ts";
 import type { FilesystemPlan, ImagePlan, TablePlan } from "./plan.ts";
 
 /** How far the writing is, in bytes; holes are not counted. */
@@ -22,27 +23,47 @@ export interface Progress {
 
 /** What {@link write} can be told. */
 export interface WriteOptions {
-  /** The container. Default `raw`. */
+  /** With one target: its format. Default `raw`. */
   readonly format?: FormatName | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** What packs. Default: a package, in the thread of the caller; `diskwright/node` has one with threads. */
+  readonly packers?: PackerFactory | undefined;
+  /** SHA-256. Default: a package. */
+  readonly hash?: HashFactory | undefined;
 }
 
 /**
- * Writes a planned image into a target, in one ascending pass. The target is committed when everything is
- * written, and aborted otherwise.
+ * Writes a planned image into a target, or into several as different formats, in one ascending pass over its
+ * content. The targets are committed when everything is written, and aborted otherwise.
  *
  * @throws DiskwrightError `SOURCE_CHANGED` or `SOURCE_UNREADABLE` for content that is not what was planned,
- *   `ABORTED` when the signal asked for it, and what the target throws.
+ *   `INVALID_SPEC` for a disk that a format cannot hold, `ABORTED` when the signal asked for it, and what the
+ *   targets throw.
  */
-export async function write(plan: ImagePlan, target: Target, options: WriteOptions = {}): Promise<void> {
-  const { format = "raw", signal, onProgress } = options;
+export async function write(
+  plan: ImagePlan,
+  target: Target | readonly Output[],
+  options: WriteOptions = {},
+): Promise<void> {
+  const { format, signal, onProgress, packers, hash } = options;
+  const { identity, time } = plan.image;
   const total = writtenBytes(plan);
-  await writeFormat(format, imageExtents(plan), plan.size, target, {
+  const outputs = isOutputs(target) ? target : [{ format, target }];
+  const disk = { size: plan.size, extents: () => imageExtents(plan) };
+  await writeDisk(disk, outputs, {
     signal,
+    packers,
+    hash,
+    time,
+    seed: identity.uuid("container"),
     reader: readerOf(plan),
     onProgress: onProgress && ((written) => onProgress({ done: Math.min(written, total), total })),
   });
+}
+
+function isOutputs(target: Target | readonly Output[]): target is readonly Output[] {
+  return Array.isArray(target);
 }
 
 /** What opens the files of the host that an image is made of; one reader serves all of a host's files. */

@@ -1,6 +1,7 @@
 export { type InspectOptions, inspect } from "./inspect.ts";
 export {
   attributeReport,
+  type ContainerReport,
   type FilesystemReport,
   type ImageReport,
   mbrTypeReport,

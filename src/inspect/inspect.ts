@@ -1,3 +1,4 @@
+import type { Disk } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { openExt4 } from "../ext4/index.ts";
 import { type ByteSource, sourceWindow } from "../extents/index.ts";
@@ -21,15 +22,22 @@ export interface InspectOptions {
 }
 
 /**
- * Says what an image holds: its table, its partitions, and their filesystems. Nothing is repaired or
+ * Says what an image, or the disk in a container, holds: its table, its partitions, and their filesystems. Nothing is repaired or
  * guessed; what is wrong is listed as problems.
  *
  * @throws DiskwrightError `CORRUPT` when there is a table that cannot be trusted at all.
  */
-export async function inspect(source: ByteSource, options: InspectOptions = {}): Promise<ImageReport> {
+export async function inspect(source: ByteSource | Disk, options: InspectOptions = {}): Promise<ImageReport> {
   const table =
     (await gptReport(source, options)) ?? (await mbrReport(source, options)) ?? (await bareReport(source));
-  return { format: "raw", virtualSize: source.size, table };
+  const { format, container } = containerReport(source);
+  return { format, container, virtualSize: source.size, table };
+}
+
+function containerReport(source: ByteSource | Disk): Pick<ImageReport, "format" | "container"> {
+  if (!("format" in source) || source.format === "raw") return { format: "raw", container: null };
+  const { format, details, problems } = source;
+  return { format, container: { details, problems } };
 }
 
 async function gptReport(source: ByteSource, options: InspectOptions): Promise<TableReport | undefined> {

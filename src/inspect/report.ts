@@ -50,9 +50,18 @@ export interface TableReport {
   readonly problems: readonly string[];
 }
 
+/** The container of an image that is not raw. */
+export interface ContainerReport {
+  /** What it says of itself: variant, size of its units, identifiers. */
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+  readonly problems: readonly string[];
+}
+
 /** What an image is. */
 export interface ImageReport {
   readonly format: string;
+  /** `null` for a raw image. */
+  readonly container: ContainerReport | null;
   /** Bytes of the disk that the image stands for. */
   readonly virtualSize: number;
   readonly table: TableReport;

@@ -5,6 +5,11 @@ import { reasonOf } from "./host-error.ts";
 
 /** A file that is open for reading. */
 export interface FileSource extends ByteSource {
+  readonly descriptor: number;
+  readInto(position: number, into: Uint8Array): void;
+  /** Whether it can be opened again by its path. */
+  readonly isNamed: boolean;
+  read(position: number, length: number): Uint8Array;
   close(): void;
 }
 
@@ -44,6 +49,8 @@ export function fileSource(path: string): FileSource {
   }
   return {
     size: status.size,
+    descriptor,
+    isNamed: true,
     readInto,
     read(position, length): Uint8Array {
       const bytes = new Uint8Array(length);

@@ -27,18 +27,24 @@ export interface FileTargetOptions {
   readonly force?: boolean | undefined;
   /** Stops the filling of a device with zeros. */
   readonly signal?: CancelSignal | undefined;
+  /**
+   * Wait until the file is on the disk before it takes its name. Default: when it replaces an older file, which
+   * would be lost if the power failed at that moment; otherwise the system writes it in its own time, as it does
+   * with what cp, tar and qemu-img write.
+   */
+  readonly sync?: boolean | undefined;
 }
 
 /**
  * A file of the host as target. The bytes go into a new file beside it, which takes its name once it is
- * complete and on the disk: until then an older file stays as it is, and nothing is left when it fails.
+ * complete: until then an older file stays as it is, and nothing is left when it fails.
  *
  * @throws DiskwrightError `OUTPUT` when the file cannot be made, written or renamed.
  */
 export function fileTarget(path: string, options: FileTargetOptions = {}): Target {
   const existing = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
   if (existing?.isDirectory()) throw new DiskwrightError("OUTPUT", `${path}: is a directory`, { path });
-  if (existing === undefined || existing.isFile()) return replacingTarget(path, existing);
+  if (existing === undefined || existing.isFile()) return replacingTarget(path, existing, options);
   const isDevice = existing.isBlockDevice() || existing.isCharacterDevice();
   if (isDevice && options.force) return deviceTarget(path, existing.isBlockDevice(), options.signal);
   const remedy = isDevice
@@ -76,15 +82,19 @@ class Syncing {
   }
 }
 
-function replacingTarget(path: string, existing: Stats | undefined): Target {
+function replacingTarget(
+  path: string,
+  existing: Stats | undefined,
+  { sync = existing !== undefined }: FileTargetOptions,
+): Target {
   const final = attempt(path, () => linkedPath(path));
-  const syncing = new Syncing();
+  const syncing = sync ? new Syncing() : undefined;
   let pending = "";
   let descriptor: number | undefined;
 
   async function drop(): Promise<void> {
     if (descriptor === undefined) return;
-    await syncing.settled();
+    await syncing?.settled();
     closeSync(descriptor);
     descriptor = undefined;
     unlinkSync(pending);
@@ -95,22 +105,23 @@ function replacingTarget(path: string, existing: Stats | undefined): Target {
       attempt(path, () => {
         [descriptor, pending] = openBeside(final);
         if (existing !== undefined) keepOwnership(descriptor, existing);
-        ftruncateSync(descriptor, size);
+        // Truncating a file to nothing has ext4 bring it to the disk when it is closed.
+        if (size > 0) ftruncateSync(descriptor, size);
       });
     },
     write(position, bytes): void {
       attempt(path, () => writeAll(descriptor!, bytes, position));
-      syncing.wrote(descriptor!, bytes.length);
+      syncing?.wrote(descriptor!, bytes.length);
     },
     resize: (size) => attempt(path, () => ftruncateSync(descriptor!, size)),
     async commit(): Promise<void> {
-      await syncing.settled();
+      await syncing?.settled();
       attempt(path, () => {
-        fsyncSync(descriptor!);
+        if (sync) fsyncSync(descriptor!);
         renameSync(pending, final);
         closeSync(descriptor!);
         descriptor = undefined;
-        syncDirectory(dirname(final));
+        if (sync) syncDirectory(dirname(final));
       });
     },
     abort: drop,

@@ -4,7 +4,7 @@ import { withReachable } from "./host-path.ts";
 import { DataFinder } from "./zero-blocks.ts";
 
 /** What is looked at in one go. */
-const WINDOW = 256 * 1024;
+export const WINDOW: number = 256 * 1024;
 /** What reads past the page cache are multiples of. */
 const BLOCK = 4096;
 
@@ -59,7 +59,7 @@ const ADDRESS_STEP = 16;
  * it is made and cleared. Past the cache (O_DIRECT, on Linux) it is some thirty times cheaper; that wants
  * memory at an aligned address, which JavaScript does not tell but which can be found by trying.
  */
-class ScannedFile {
+export class ScannedFile {
   readonly #path: Buffer;
   #descriptor: number;
   #isDirect: boolean;

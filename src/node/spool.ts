@@ -1,19 +1,15 @@
-import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, writeSync } from "node:fs";
 import { DiskwrightError } from "../errors.ts";
 import type { FileContent } from "../extents/index.ts";
-import { isSystemError, reasonOf } from "./host-error.ts";
+import { reasonOf } from "./host-error.ts";
+import { openUnnamed } from "./unnamed-file.ts";
 
 /** Small pieces are collected up to this before they are written. */
 const BUFFER_SIZE = 1024 * 1024;
 
-/** How many names are tried for the file. */
-const MOST_NAMES = 1000;
-
 /**
- * A file for content that cannot be read twice, such as that of a tar out of a pipe. It has no name as soon as
- * it is open, so that nothing of it is left whatever happens; where a system does not allow that, it is removed
- * when the process ends.
+ * A file for content that cannot be read twice, such as that of a tar out of a pipe. It has no name: nothing of
+ * it is left, whatever happens.
  */
 export class Spool {
   readonly #directory: string;
@@ -90,25 +86,8 @@ export class Spool {
   }
 
   #open(): number {
-    for (let number = 0; ; number++) {
-      const path = join(this.#directory, `.diskwright.${process.pid}-${number}.spool`);
-      let descriptor: number;
-      try {
-        descriptor = openSync(path, "wx+", 0o600);
-      } catch (error) {
-        if (!isSystemError(error) || error.code !== "EEXIST" || number >= MOST_NAMES) throw error;
-        continue;
-      }
-      this.#path = Buffer.from(path);
-      try {
-        unlinkSync(path);
-      } catch {
-        process.once("exit", () => {
-          this.discard();
-          unlinkSync(path);
-        });
-      }
-      return descriptor;
-    }
+    const { descriptor, path } = openUnnamed(this.#directory);
+    this.#path = Buffer.from(path);
+    return descriptor;
   }
 }

@@ -23,9 +23,9 @@ export interface StageOptions {
   readonly time?: number | undefined;
   /** Where content is kept that cannot be read twice, such as that of a compressed tar. */
   readonly spoolDirectory?: string | undefined;
-  /** The file that is being written: a source that it lies in is read without it. */
-  readonly output?: string | undefined;
-  /** Told when the output was left out of a source. */
+  /** The files that are being written: a source that one lies in is read without it. */
+  readonly outputs?: readonly string[] | undefined;
+  /** Told when an output was left out of a source. */
   readonly onLeftOut?: ((path: string) => void) | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onWarning?: ((warning: string) => void) | undefined;
@@ -114,16 +114,21 @@ class Staging {
 
   async #readOptions(source: string, target: string, exclude?: readonly string[]): Promise<ReadOptions> {
     const { xattrs, holes } = this.#sources;
-    const { signal, onWarning, onProgress, spoolDirectory, output, onLeftOut } = this.#options;
+    const { signal, onWarning, onProgress, spoolDirectory, outputs = [], onLeftOut } = this.#options;
     const below = target.replace(/\/+$/, "");
     const everywhere = await excluder(this.#sources.exclude);
     const own = await excluder(exclude);
-    const inside = source === "-" ? undefined : outputInside(this.#path(source), output);
-    if (inside !== undefined) onLeftOut?.(output!);
+    const inside = new Set<string>();
+    for (const output of source === "-" ? [] : outputs) {
+      const found = outputInside(this.#path(source), output);
+      if (found === undefined) continue;
+      inside.add(found);
+      onLeftOut?.(output);
+    }
     const isLeftOut = (path: string): boolean =>
-      path === inside || (everywhere?.(below + path) ?? false) || (own?.(path) ?? false);
+      inside.has(path) || (everywhere?.(below + path) ?? false) || (own?.(path) ?? false);
     return {
-      ...(everywhere || own || inside !== undefined ? { exclude: isLeftOut } : {}),
+      ...(everywhere || own || inside.size > 0 ? { exclude: isLeftOut } : {}),
       xattrs,
       holes,
       spoolDirectory,
@@ -234,8 +239,7 @@ class Staging {
 }
 
 /** The path of an existing output within a directory, from its root. */
-function outputInside(source: string, output: string | undefined): string | undefined {
-  if (output === undefined) return undefined;
+function outputInside(source: string, output: string): string | undefined {
   try {
     const inside = relative(realpathSync(source), realpathSync(resolve(output)));
     return inside === "" || inside === ".." || inside.startsWith(`..${sep}`)

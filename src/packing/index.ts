@@ -2,7 +2,7 @@ import type { Pack, Packer, Packing, Unpackers } from "./packing.ts";
 
 export type { Pack, PackedUnits, Packer, PackerFactory, Packing, Unpack, Unpackers } from "./packing.ts";
 export { looksIncompressible } from "./probe.ts";
-export { packUnits } from "./units.ts";
+export { packUnits, type UnitPacker } from "./units.ts";
 export { zstdFrameSize } from "./zstd-frame.ts";
 
 // The packages that pack are loaded when something is to be packed.

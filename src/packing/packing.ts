@@ -25,12 +25,16 @@ export interface Unpackers {
   readonly zstd: Unpack;
 }
 
-/** Some units that were packed. */
+/** Some units that were packed. All of it is valid until it is released. */
 export interface PackedUnits {
-  /** What they were; it belongs to the caller again. */
+  /** What they were: the same bytes, perhaps in other memory. */
   readonly bytes: Uint8Array;
   /** Each one packed, or `undefined` where that is no smaller. */
   readonly packed: readonly (Uint8Array | undefined)[];
+  /** The CRC-32 of each one, of parts of a deflate stream: gzip asks for that of the whole. */
+  readonly checksums: readonly number[];
+  /** Gives the memory back. */
+  release(): void;
 }
 
 /** Packs units, several at a time where the host can. */
@@ -38,8 +42,8 @@ export interface Packer {
   /** How many calls can be under way at once with profit. */
   readonly parallel: number;
   /**
-   * Packs `bytes`, which are whole units of `unitSize` bytes (the last one may be shorter). They belong to the
-   * packer until the promise is kept.
+   * Packs `bytes`, which are whole units of `unitSize` bytes (the last one may be shorter). They may be changed
+   * after the call.
    */
   pack(bytes: Uint8Array, unitSize: number): Promise<PackedUnits>;
   close(): Promise<void>;

@@ -61,7 +61,10 @@ export async function portablePacker(packing: Packing): Promise<Packer> {
   const pack = await portablePack(packing);
   return {
     parallel: 1,
-    pack: async (bytes, unitSize) => ({ bytes, packed: packUnits(pack, bytes, unitSize) }),
+    pack: async (bytes, unitSize) => ({
+      ...packUnits({ packing, pack }, bytes.slice(), unitSize),
+      release(): void {},
+    }),
     close: async () => {},
   };
 }

@@ -1,16 +1,31 @@
-import type { Pack } from "./packing.ts";
+import { crc32 } from "../bytes/index.ts";
+import type { Pack, PackedUnits, Packing } from "./packing.ts";
 import { looksIncompressible } from "./probe.ts";
+
+/** What packs, and sums up. */
+export interface UnitPacker {
+  readonly packing: Packing;
+  readonly pack: Pack;
+  /** CRC-32, where the host has a faster one. */
+  readonly checksum?: ((bytes: Uint8Array) => number) | undefined;
+}
 
 /**
  * Packs units one by one; `undefined` stands for one that is better stored as it is. The same in every thread
  * and on every host, as far as `pack` is.
  */
-export function packUnits(pack: Pack, bytes: Uint8Array, unitSize: number): (Uint8Array | undefined)[] {
+export function packUnits(
+  { packing, pack, checksum = crc32 }: UnitPacker,
+  bytes: Uint8Array,
+  unitSize: number,
+): Omit<PackedUnits, "release"> {
   const packed: (Uint8Array | undefined)[] = [];
+  const checksums: number[] = [];
   for (let at = 0; at < bytes.length; at += unitSize) {
     const unit = bytes.subarray(at, at + unitSize);
     const result = looksIncompressible(unit) ? undefined : pack(unit);
     packed.push(result !== undefined && result.length < unit.length ? result : undefined);
+    if (packing.type === "deflate-part") checksums.push(checksum(unit));
   }
-  return packed;
+  return { bytes, packed, checksums };
 }

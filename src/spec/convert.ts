@@ -43,6 +43,7 @@ export function imageSpecOf(spec: Spec, content: SpecContent): ImageSpec {
     layout: spec.partitions === undefined ? spec.layout : layoutOf(spec, spec.partitions, content),
     size: spec.size,
     additionalSpace: spec.additionalSpace,
+    sizeMultiple: maybe(spec.sizeMultiple, bytesOf),
     bootSize: spec.bootSize,
     label: spec.label,
     seed: spec.seed,

@@ -1,3 +1,4 @@
+import { splitOutput } from "../formats/index.ts";
 import type { GapSpec, PartitionSpec } from "./partition.ts";
 import type { Spec } from "./schema.ts";
 import type { SourcesSpec } from "./sources.ts";
@@ -12,12 +13,22 @@ export function resolvePaths(spec: Spec, resolve: Resolve): Spec {
   return {
     ...withSources(spec, resolve),
     ...mapped(spec, ["bootCode", "spool"], resolve),
-    ...(spec.output === undefined || spec.output === "-" ? {} : { output: resolve(spec.output) }),
+    ...(spec.output === undefined ? {} : { output: eachOutput(spec.output, resolve) }),
     ...(spec.partitions && {
       partitions: spec.partitions.map((partition) => inPartition(partition, resolve)),
     }),
     ...(spec.gaps && { gaps: spec.gaps.map((gap) => inGap(gap, resolve)) }),
   };
+}
+
+/** `FORMAT:FILE` names a format before the path; see {@link splitOutput}. */
+function eachOutput(output: string | string[], resolve: Resolve): string | string[] {
+  const at = (text: string): string => {
+    const { format, path } = splitOutput(text);
+    const resolved = path === "-" ? path : resolve(path);
+    return format === undefined ? resolved : `${format}:${resolved}`;
+  };
+  return typeof output === "string" ? at(output) : output.map(at);
 }
 
 function inPartition(partition: PartitionSpec, resolve: Resolve): PartitionSpec {

@@ -2,7 +2,20 @@ import * as v from "valibot";
 import { rootFilesystem, skipUnsupported } from "./filesystem.ts";
 import { gap, partition } from "./partition.ts";
 import { sourceFields } from "./sources.ts";
-import { field, flag, guid, hostPath, list, number32, oneOf, size, sizeOr, text } from "./values.ts";
+import {
+  field,
+  flag,
+  guid,
+  hostPath,
+  level,
+  list,
+  number32,
+  oneOf,
+  oneOrMore,
+  size,
+  sizeOr,
+  text,
+} from "./values.ts";
 
 const LAYOUTS = ["none", "legacy", "legacy+gpt", "efi", "efixbootldr", "hybrid"] as const;
 
@@ -31,6 +44,10 @@ export const specSchema = v.strictObject(
       "The size of the disk. `auto` (default): the smallest that holds everything and the additional space; `minimal`: without that.",
     ),
     additionalSpace: field(size, "With `auto`: the free space in the root filesystem. Default 512M."),
+    sizeMultiple: field(
+      size,
+      "What a computed size of the disk is a multiple of. Default: what its formats ask for.",
+    ),
     bootSize: field(size, "The size of the boot partition of a preset. Default 256M."),
     label: field(text, "The label of the root filesystem. Default root."),
     sectorSize: field(v.picklist([512, 4096], "512 or 4096"), "Bytes of a sector. Default 512."),
@@ -69,8 +86,20 @@ export const specSchema = v.strictObject(
       ),
       "The only clock: seconds since 1970, or a date. Default: $SOURCE_DATE_EPOCH, else 1970; later times become it.",
     ),
-    format: field(text, "The format of the image. Default: by the name of the output."),
-    output: field(text, "The image to write; `-` for standard output."),
+    format: field(text, "The format of the image. Default: by the name of each output."),
+    compressionLevel: field(
+      level,
+      "How hard compressed formats try: 0 to 9 of deflate (default 6), 1 to 22 of zstd (default 3).",
+    ),
+    clusterSize: field(size, "Bytes of a cluster of qcow2. Default 64K."),
+    portable: field(
+      flag,
+      "Compresses with packages in place of the libraries of Node, so that the bytes depend on no version of it.",
+    ),
+    output: field(
+      oneOrMore("the image to write"),
+      "The images to write, all in one pass; `-` for standard output, FORMAT:FILE for a format that the name does not say.",
+    ),
     spool: field(
       hostPath,
       "A directory for content that cannot be read twice, such as that of a tar on standard input.",

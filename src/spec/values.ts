@@ -72,6 +72,14 @@ const MODE = 'a mode in quotes, such as "755" or "u=rwX,go=rX" (a number would b
 export const mode = v.pipe(v.string(MODE), v.regex(/^[0-7DFugoarwxXst,=+-]+$/, MODE));
 
 /** One text, or a list of them. */
+/** A level of compression. */
+export const level = v.pipe(
+  v.number("a number from 0 to 22"),
+  v.integer("a number from 0 to 22"),
+  v.minValue(0, "a number from 0 to 22"),
+  v.maxValue(22, "a number from 0 to 22"),
+);
+
 export function oneOrMore(expected: string) {
   const item = v.pipe(v.string(expected), v.regex(/^[^\0]+$/, expected));
   return v.union([item, v.array(item, expected)], expected);

@@ -21,13 +21,12 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { byteKey, utf8 } from "../../src/bytes/index.ts";
 import { type Ext4Options, planExt4, writeExt4 } from "../../src/ext4/index.ts";
-import { writeFormat } from "../../src/formats/index.ts";
 import { directory, FileReader, fileTarget } from "../../src/node/index.ts";
 import { type Entry, type Tree, treeOf } from "../../src/tree/index.ts";
 import { expectCleanExt4 } from "../support/judges.ts";
 import { withMount } from "../support/mount.ts";
 import { describeWith, run, scratchDirectory } from "../support/referee.ts";
-import { saveExtents } from "../support/save.ts";
+import { saveExtents, writeRaw } from "../support/save.ts";
 import { patterned } from "../support/trees.ts";
 import { type Seen, seenOnHost } from "../support/volume-snapshot.ts";
 import { acl } from "../support/xattrs.ts";
@@ -41,7 +40,7 @@ const scratch = scratchDirectory();
 async function make(tree: Tree, options: Partial<Ext4Options> = {}): Promise<string> {
   const plan = planExt4(tree, { uuid, ...options });
   const path = join(scratch, "rival.img");
-  await writeFormat("raw", writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
+  await writeRaw(writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
   expectCleanExt4(path);
   return path;
 }
@@ -182,7 +181,7 @@ describeWith(["e2fsck", "debugfs", "resize2fs"], "what other writers get wrong",
         const output = join(scratch, "never.img");
         let isChanged = isWhile;
         if (!isWhile) act(path);
-        const writing = writeFormat("raw", writeExt4(plan), plan.size, fileTarget(output), {
+        const writing = writeRaw(writeExt4(plan), plan.size, fileTarget(output), {
           reader: new FileReader(),
           onProgress: () => {
             if (isChanged) act(path);

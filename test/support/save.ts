@@ -1,7 +1,17 @@
 import { join } from "node:path";
-import type { Extent } from "../../src/extents/index.ts";
-import { writeFormat } from "../../src/formats/index.ts";
+import type { Extent, Target } from "../../src/extents/index.ts";
+import { type WriteDiskOptions, writeDisk } from "../../src/formats/index.ts";
 import { fileTarget } from "../../src/node/index.ts";
+
+/** Writes extents, which are gone through once, as a raw image. */
+export async function writeRaw(
+  extents: Iterable<Extent>,
+  size: number,
+  target: Target,
+  options: WriteDiskOptions = {},
+): Promise<void> {
+  await writeDisk({ size, extents: () => extents }, [{ target }], options);
+}
 
 /** Writes extents as a sparse file in a scratch directory and returns its path. */
 export async function saveExtents(
@@ -11,6 +21,6 @@ export async function saveExtents(
   size: number,
 ): Promise<string> {
   const path = join(directory, name);
-  await writeFormat("raw", extents, size, fileTarget(path));
+  await writeRaw(extents, size, fileTarget(path));
   return path;
 }

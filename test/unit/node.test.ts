@@ -20,12 +20,12 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { printable, utf8 } from "../../src/bytes/index.ts";
 import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import type { Target } from "../../src/extents/index.ts";
-import { writeFormat } from "../../src/formats/index.ts";
 import { directory, FileReader, fileSource, fileTarget, type XattrReader } from "../../src/node/index.ts";
 import { type Tree, treeOf } from "../../src/tree/index.ts";
 import { makeHostTree } from "../support/host-tree.ts";
 import { setXattr } from "../support/host-xattrs.ts";
 import { scratchDirectory } from "../support/referee.ts";
+import { writeRaw } from "../support/save.ts";
 
 const scratch = scratchDirectory();
 const uuid = "5b6c7d8e-9fa0-41b2-83c4-d5e6f7081920";
@@ -60,7 +60,7 @@ describe("directory", () => {
     const images = [scanned, treeOf([...scanned.entries()].reverse())].map(async (tree, index) => {
       const path = join(scratch, `both ways ${index}.img`);
       const plan = planExt4(tree, { uuid });
-      await writeFormat("raw", writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
+      await writeRaw(writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
       return readFileSync(path);
     });
     const [fromDirectory, fromMemory] = await Promise.all(images);
@@ -79,7 +79,7 @@ describe("directory", () => {
     expect(tree.length).toBe(32);
     expect(printable(tree.path(31)).endsWith("/file")).toBe(true);
     const plan = planExt4(tree, { uuid });
-    await writeFormat("raw", writeExt4(plan), plan.size, fileTarget(join(scratch, "deep.img")), {
+    await writeRaw(writeExt4(plan), plan.size, fileTarget(join(scratch, "deep.img")), {
       reader: new FileReader(),
     });
     expect(readFileSync(join(scratch, "deep.img")).includes("deep\n")).toBe(true);
@@ -315,7 +315,7 @@ describe("a file that changes between scan and write", () => {
     act(path);
     const output = join(scratch, "changed.img");
     await expect(
-      writeFormat("raw", writeExt4(plan), plan.size, fileTarget(output), { reader: new FileReader() }),
+      writeRaw(writeExt4(plan), plan.size, fileTarget(output), { reader: new FileReader() }),
     ).rejects.toThrow(message);
     expect(existsSync(output)).toBe(false);
     expect(readdirSync(scratch).filter((entry) => entry.endsWith(".partial"))).toEqual([]);
@@ -334,7 +334,7 @@ describe("a file that changes while it is read", () => {
       if (!changed) appendFileSync(path, "new");
       changed = true;
     };
-    const writing = writeFormat("raw", writeExt4(plan), plan.size, fileTarget(output), {
+    const writing = writeRaw(writeExt4(plan), plan.size, fileTarget(output), {
       reader: new FileReader(),
       onProgress,
     });

@@ -1,0 +1,144 @@
+import { GIB, MIB } from "../bytes/index.ts";
+import { DiskwrightError } from "../errors.ts";
+
+/** What is to be known of a format before anything is written. */
+export interface FormatFacts {
+  /** For people. */
+  readonly what: string;
+  /** How names of files in it end, without the dot; each belongs to one format. */
+  readonly suffixes: readonly string[];
+  /** Whether it can be written in order, to a pipe. */
+  readonly isOrdered: boolean;
+  /** What its readers want the size of a disk to be a multiple of, in bytes. */
+  readonly multiple?: number;
+  /** Whether it is compressed, so that a level and threads matter. */
+  readonly isPacked?: boolean;
+}
+
+/** The formats that are written, by name: those of qemu-img where it has them. */
+export const FORMATS = {
+  raw: {
+    what: "the bytes of the disk, holes where there are none",
+    suffixes: ["img", "raw"],
+    isOrdered: true,
+  },
+  qcow2: { what: "QEMU, version 3", suffixes: ["qcow2"], isOrdered: true },
+  "qcow2-compressed": {
+    what: "QEMU, clusters packed by deflate",
+    suffixes: [],
+    isOrdered: false,
+    isPacked: true,
+  },
+  "qcow2-zstd": { what: "QEMU 5.1 or newer, packed by zstd", suffixes: [], isOrdered: false, isPacked: true },
+  vdi: { what: "VirtualBox, grows as it is used", suffixes: ["vdi"], isOrdered: true },
+  "vdi-static": { what: "VirtualBox, of full size", suffixes: [], isOrdered: true },
+  vpc: {
+    what: "VHD of Virtual PC, Hyper-V and Xen, grows as it is used",
+    suffixes: ["vhd", "vpc"],
+    isOrdered: true,
+  },
+  "vpc-fixed": { what: "VHD of full size", suffixes: [], isOrdered: true },
+  azure: {
+    what: "VHD as Azure takes it: fixed, whole mebibytes",
+    suffixes: [],
+    isOrdered: true,
+    multiple: MIB,
+  },
+  vhdx: { what: "Hyper-V", suffixes: ["vhdx"], isOrdered: true },
+  vmdk: { what: "VMware, monolithicSparse", suffixes: ["vmdk"], isOrdered: true },
+  "vmdk-stream": {
+    what: "VMware, streamOptimized: for OVA, vSphere and cloud imports",
+    suffixes: [],
+    isOrdered: true,
+    isPacked: true,
+  },
+  "raw-gzip": { what: "raw, packed by gzip", suffixes: ["gz"], isOrdered: true, isPacked: true },
+  "raw-zstd": { what: "raw, packed by zstd", suffixes: ["zst"], isOrdered: true, isPacked: true },
+  gce: {
+    what: "disk.raw in a tar.gz, as Google's cloud imports it: whole gibibytes",
+    suffixes: ["tar.gz", "tgz"],
+    isOrdered: true,
+    multiple: GIB,
+    isPacked: true,
+  },
+  bmap: {
+    what: "no image: the map of blocks for bmaptool, beside a raw one",
+    suffixes: ["bmap"],
+    isOrdered: true,
+  },
+  "android-sparse": { what: "Android sparse image, for fastboot", suffixes: ["simg"], isOrdered: true },
+} as const satisfies Readonly<Record<string, FormatFacts>>;
+
+export type FormatName = keyof typeof FORMATS;
+
+export const FORMAT_NAMES: readonly FormatName[] = Object.keys(FORMATS) as FormatName[];
+
+/** What is known of a format. */
+export function formatFacts(name: FormatName): FormatFacts {
+  return FORMATS[name];
+}
+
+/** Names that end in these would promise something that is not written. */
+const NOT_WRITTEN: Readonly<Record<string, string>> = {
+  qcow: "the first version of qcow",
+  qed: "QED",
+  xz: "xz",
+  bz2: "bzip2",
+  zip: "zip",
+  iso: "ISO 9660",
+  ova: "OVA",
+  ovf: "OVF",
+  dmg: "DMG",
+  tar: "tar",
+  "tar.zst": "tar.zst",
+  "tar.xz": "tar.xz",
+};
+
+/**
+ * The format of an output: the one that is named, or the one that the end of the file's name says.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` when that format cannot be written.
+ */
+export function chooseFormat(name: string | undefined, path: string): FormatName {
+  if (name !== undefined) {
+    if ((FORMAT_NAMES as readonly string[]).includes(name)) return name as FormatName;
+    throw new DiskwrightError(
+      "INVALID_SPEC",
+      `format "${name}" cannot be written: use ${FORMAT_NAMES.join(", ")}`,
+    );
+  }
+  const [last, both] = suffixesOf(path);
+  for (const suffix of [both, last]) {
+    const format = FORMAT_NAMES.find(
+      (known) => known === suffix || (FORMATS[known].suffixes as readonly string[]).includes(suffix),
+    );
+    if (format !== undefined) return format;
+    const other = NOT_WRITTEN[suffix];
+    if (other !== undefined) {
+      throw new DiskwrightError(
+        "INVALID_SPEC",
+        `${path}: the name says ${other}, which cannot be written: use a name that ends in .img, .qcow2 or another one, or --format`,
+        { path },
+      );
+    }
+  }
+  return "raw";
+}
+
+/** An output as it is named: `FORMAT:FILE`, where FORMAT is one that is known, or the file alone. */
+export function splitOutput(text: string): { format: FormatName | undefined; path: string } {
+  const colon = text.indexOf(":");
+  const name = text.slice(0, colon);
+  return colon > 0 && (FORMAT_NAMES as readonly string[]).includes(name)
+    ? { format: name as FormatName, path: text.slice(colon + 1) }
+    : { format: undefined, path: text };
+}
+
+/** What a name ends in, behind its last dot and behind the one before. */
+function suffixesOf(path: string): [string, string] {
+  const parts = path
+    .slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1)
+    .toLowerCase()
+    .split(".");
+  return [parts.length > 1 ? parts.at(-1)! : "", parts.length > 2 ? parts.slice(-2).join(".") : ""];
+}

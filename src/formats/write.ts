@@ -1,0 +1,228 @@
+import { type ContainerFacts, type Disk, UnitSet, withoutZeros } from "../container/index.ts";
+import {
+  type Extent,
+  Sweep,
+  type SweepOptions,
+  type SweepWriter,
+  sweep,
+  type Target,
+} from "../extents/index.ts";
+import { type PackerFactory, portablePacker } from "../packing/index.ts";
+import type { HashFactory } from "./bmap.ts";
+import { Fingerprint } from "./fingerprint.ts";
+import type { FormatName } from "./names.ts";
+import { type PreparedFormat, prepareFormat, type TargetContext } from "./prepare.ts";
+
+/** Where a disk goes, and as what. */
+export interface Output {
+  /** Default `raw`. */
+  readonly format?: FormatName | undefined;
+  readonly target: Target;
+  /** The level of compression, as the compressor counts. */
+  readonly level?: number | undefined;
+  /** Of qcow2: bytes of a cluster. */
+  readonly clusterSize?: number | undefined;
+}
+
+/** What the writing of disks can be told. */
+export interface WriteDiskOptions extends SweepOptions {
+  /** What identifiers of containers are derived from, with what the disk is. Default `diskwright`. */
+  readonly seed?: string | undefined;
+  /** The time that containers are dated with, in seconds since 1970. Default 0. */
+  readonly time?: number | undefined;
+  /** What packs. Default: a package, in the thread of the caller. `diskwright/node` has one with threads. */
+  readonly packers?: PackerFactory | undefined;
+  /** SHA-256. Default: a package. */
+  readonly hash?: HashFactory | undefined;
+}
+
+/** A disk whose extents are known, and can be gone through more than once. */
+export interface PlannedDisk {
+  /** Bytes of the disk. */
+  readonly size: number;
+  extents(): Iterable<Extent>;
+}
+
+const DEFAULT_SEED = "diskwright";
+
+/**
+ * Writes a planned disk to every output in one pass over its content. The targets are committed when
+ * everything is written, and all of them aborted when anything goes wrong.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` for a disk that a format cannot hold; what the targets throw.
+ */
+export async function writeDisk(
+  disk: PlannedDisk,
+  outputs: readonly Output[],
+  options: WriteDiskOptions = {},
+): Promise<void> {
+  await writing(outputs, options, async (targets) => {
+    const formats = await prepareAll(disk.size, outputs, options);
+    const survey = isRawOnly(outputs) ? undefined : new Survey(formats);
+    if (survey !== undefined) for (const extent of disk.extents()) survey.addExtent(extent);
+    const known = { size: disk.size, survey, fingerprint: survey?.fingerprint };
+    await openAll(targets, formats, outputs, options, known);
+    await sweep(disk.extents(), toAll(targets), options);
+  });
+}
+
+/**
+ * Copies a disk from a container to every output in one pass. Zeros are left out. A target that takes bytes
+ * in order only, such as a pipe, has the disk read once more before, for what there is to come.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` for a disk that a format cannot hold; `CORRUPT` for a damaged
+ *   container; what the targets throw.
+ */
+export async function copyDisk(
+  disk: Disk,
+  outputs: readonly Output[],
+  options: WriteDiskOptions = {},
+): Promise<void> {
+  await writing(outputs, options, async (targets) => {
+    const formats = await prepareAll(disk.size, outputs, options);
+    const needsSurvey = formats.some(
+      (_, index) => !isFreeOfOrder(outputs[index]!) && outputs[index]!.target.resize === undefined,
+    );
+    const survey = needsSurvey ? new Survey(formats) : undefined;
+    if (survey !== undefined) {
+      await sweepDisk(disk, (position, bytes) => survey.addBytes(position, bytes), {
+        ...options,
+        onProgress: undefined,
+      });
+    }
+    const fingerprint = survey?.fingerprint ?? new Fingerprint();
+    await openAll(targets, formats, outputs, options, { size: disk.size, survey, fingerprint });
+    const toTargets = toAll(targets);
+    const write: SweepWriter = survey
+      ? toTargets
+      : (position, bytes) => {
+          fingerprint.addSamples(position, bytes);
+          return toTargets(position, bytes);
+        };
+    await sweepDisk(disk, write, options);
+  });
+}
+
+/** Formats in which a place does not depend on what is elsewhere, and nothing is named. */
+function isFreeOfOrder({ format = "raw" }: Output): boolean {
+  return ["raw", "raw-gzip", "raw-zstd", "gce", "bmap"].includes(format);
+}
+
+function isRawOnly(outputs: readonly Output[]): boolean {
+  return outputs.every(isFreeOfOrder);
+}
+
+async function sweepDisk(disk: Disk, write: SweepWriter, options: SweepOptions): Promise<void> {
+  const sweeping = new Sweep(withoutZeros(write), options);
+  for await (const extents of disk.stored()) await sweeping.add(extents);
+  await sweeping.end();
+}
+
+/** What is known of a disk before it is written: which units have content, and what tells it from others. */
+class Survey {
+  readonly fingerprint = new Fingerprint();
+  readonly #units = new Map<number, UnitSet>();
+
+  constructor(formats: readonly PreparedFormat[]) {
+    for (const { unitSize } of formats) {
+      if (unitSize !== undefined) this.#units.set(unitSize, new UnitSet());
+    }
+  }
+
+  addExtent(extent: Extent): void {
+    this.fingerprint.addExtent(extent);
+    this.#add(extent.position, extent.length);
+  }
+
+  addBytes(position: number, bytes: Uint8Array): void {
+    this.fingerprint.addSamples(position, bytes);
+    this.#add(position, bytes.length);
+  }
+
+  units(unitSize: number): UnitSet {
+    return this.#units.get(unitSize)!;
+  }
+
+  #add(position: number, length: number): void {
+    for (const [unitSize, units] of this.#units) units.addBytes(position, length, unitSize);
+  }
+}
+
+function prepareAll(
+  size: number,
+  outputs: readonly Output[],
+  { time = 0 }: WriteDiskOptions,
+): Promise<PreparedFormat[]> {
+  return Promise.all(
+    outputs.map(({ format = "raw", level, clusterSize }) =>
+      prepareFormat(format, { size, time, level, clusterSize }),
+    ),
+  );
+}
+
+/** What the formats are told of a disk. */
+interface KnownDisk {
+  readonly size: number;
+  readonly survey: Survey | undefined;
+  readonly fingerprint: Fingerprint | undefined;
+}
+
+/** Puts the targets of all outputs into `targets`, so that those that are open are known when one fails. */
+async function openAll(
+  targets: Target[],
+  formats: readonly PreparedFormat[],
+  outputs: readonly Output[],
+  options: WriteDiskOptions,
+  { size, survey, fingerprint }: KnownDisk,
+): Promise<void> {
+  const { seed = DEFAULT_SEED, time = 0, packers = portablePacker, signal } = options;
+  const hash = options.hash ?? (await import("./portable-hash.ts")).portableHash;
+  const facts = (): ContainerFacts => ({ identity: fingerprint!.identity(seed, size), time });
+  const units = survey && ((unitSize: number) => survey.units(unitSize));
+  for (const [index, { target }] of outputs.entries()) {
+    const context: TargetContext = { into: heldBack(target), facts, units, packers, hash, signal };
+    targets.push(await formats[index]!.target(context));
+  }
+  for (const target of targets) await target.begin(size);
+}
+
+function toAll(targets: readonly Target[]): SweepWriter {
+  if (targets.length === 1) {
+    const [only] = targets;
+    return (position, bytes) => only!.write(position, bytes);
+  }
+  return async (position, bytes) => {
+    for (const target of targets) await target.write(position, bytes);
+  };
+}
+
+/** Does the work, and then shows every output, or none. */
+async function writing(
+  outputs: readonly Output[],
+  options: SweepOptions,
+  work: (targets: Target[]) => Promise<void>,
+): Promise<void> {
+  const targets: Target[] = [];
+  try {
+    await work(targets);
+    for (const target of targets) await target.commit();
+    for (const { target } of outputs) await target.commit();
+  } catch (error) {
+    for (const target of targets) await target.abort();
+    for (const { target } of outputs) await target.abort();
+    throw error;
+  } finally {
+    await options.reader?.close();
+  }
+}
+
+/** A target that is complete and not yet shown: of several outputs, the first waits for the last. */
+function heldBack(target: Target): Target {
+  return {
+    begin: (size) => target.begin(size),
+    write: (position, bytes) => target.write(position, bytes),
+    ...(target.resize === undefined ? {} : { resize: (size: number) => target.resize!(size) }),
+    commit(): void {},
+    abort(): void {},
+  };
+}

@@ -1,0 +1,177 @@
+import { closeSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { dirname, isAbsolute, resolve } from "node:path";
+import { type Disk, isZeros, rawDisk } from "../container/index.ts";
+import { DiskwrightError } from "../errors.ts";
+import { type ByteSource, contentSource } from "../extents/index.ts";
+import { openDisk, type ReadableFormat } from "../formats/index.ts";
+import { tarArchive } from "./archive.ts";
+import { compressionOf, decompressed, MAGIC_SIZE } from "./decompress.ts";
+import { FileReader } from "./file-reader.ts";
+import { type FileSource, fileSource } from "./file-source.ts";
+import { reasonOf } from "./host-error.ts";
+import { nativeUnpackers } from "./native-packing.ts";
+import { rawFileDisk } from "./sparse-disk.ts";
+import { openUnnamed } from "./unnamed-file.ts";
+
+/** What {@link openImage} can be told. */
+export interface OpenImageOptions {
+  /** The format, where the first bytes are not to be believed. Default: what they say, else raw. */
+  readonly format?: ReadableFormat | undefined;
+  /** Whether disks below a difference may be opened: their names come from the image. Default: they are not. */
+  readonly isBackingAllowed?: boolean | undefined;
+  /** Where what a compressed image holds is kept meanwhile. Default: beside it. */
+  readonly spoolDirectory?: string | undefined;
+}
+
+/** A disk that is open, until it is closed. */
+export interface OpenedImage {
+  readonly disk: Disk;
+  close(): void;
+}
+
+/** Disks below disks: more than anybody has, and few enough to notice a circle. */
+const DEEPEST_BACKING = 16;
+
+/**
+ * Opens the disk in a file of the host, whatever the format. One that is packed as a whole (gzip, zstd, xz) is
+ * unpacked into a file without a name.
+ *
+ * @throws DiskwrightError `SOURCE_UNREADABLE`, `CORRUPT` or `UNSUPPORTED_IMAGE`, with the path.
+ */
+export async function openImage(path: string, options: OpenImageOptions = {}): Promise<OpenedImage> {
+  const files: FileSource[] = [];
+  const close = (): void => {
+    for (const file of files) file.close();
+  };
+  try {
+    return { disk: await openAt(path, options, files, 0), close };
+  } catch (error) {
+    close();
+    if (!(error instanceof DiskwrightError) || error.path !== undefined) throw error;
+    throw new DiskwrightError(error.code, `${path}: ${error.message}`, { path, cause: error });
+  }
+}
+
+async function openAt(
+  path: string,
+  options: OpenImageOptions,
+  files: FileSource[],
+  depth: number,
+): Promise<Disk> {
+  if (depth > DEEPEST_BACKING) {
+    throw new DiskwrightError(
+      "CORRUPT",
+      `${path}: the disks below it are more than ${DEEPEST_BACKING}, or go in a circle`,
+    );
+  }
+  const file = fileSource(path);
+  files.push(file);
+  const compression =
+    options.format === undefined ? compressionOf(file.read(0, Math.min(file.size, MAGIC_SIZE))) : undefined;
+  if (compression === undefined) return openContent(path, file, options, files, depth);
+  const spoolDirectory = options.spoolDirectory ?? dirname(resolve(path));
+  const unpacked = await unpackedFile(path, compression, spoolDirectory);
+  files.push(unpacked);
+  return isTar(unpacked) ? openArchived(path, spoolDirectory) : openContent(path, unpacked, {}, files, depth);
+}
+
+/** The magic of every tar since POSIX.1-1988, and of GNU tar. */
+function isTar(file: FileSource): boolean {
+  return file.size >= 512 && Buffer.from(file.read(257, 5)).toString("latin1") === "ustar";
+}
+
+/** The disk in an archive, as Google's cloud exports it: the file `disk.raw`. */
+async function openArchived(path: string, spoolDirectory: string): Promise<Disk> {
+  const tree = await tarArchive(path, { spoolDirectory });
+  const row = tree.find("/disk.raw");
+  if (row === undefined) {
+    throw new DiskwrightError(
+      "UNSUPPORTED_IMAGE",
+      "it is a tar that holds no disk.raw: unpack it, or build an image of it (diskwright build --root)",
+    );
+  }
+  return { ...rawDisk(contentSource(tree.content(row), new FileReader())), format: "gce" };
+}
+
+async function openContent(
+  path: string,
+  file: FileSource,
+  { format, isBackingAllowed = false }: OpenImageOptions,
+  files: FileSource[],
+  depth: number,
+): Promise<Disk> {
+  const backing = async (name: string): Promise<ByteSource> => {
+    const below = isAbsolute(name) ? name : resolve(dirname(path), name);
+    return openAt(below, { isBackingAllowed }, files, depth + 1);
+  };
+  const disk = await openDisk(file, {
+    format,
+    unpackers: nativeUnpackers,
+    ...(isBackingAllowed ? { backing } : {}),
+  });
+  return disk.format === "raw" && file.isNamed ? rawFileDisk(path, file) : disk;
+}
+
+const CHUNK = 64 * 1024;
+
+/** What a compressed file holds, in a file without a name; zeros are holes. */
+async function unpackedFile(
+  path: string,
+  compression: "gzip" | "zstd" | "xz" | "bzip2",
+  directory: string,
+): Promise<FileSource> {
+  const { descriptor } = openUnnamed(directory);
+  let size = 0;
+  try {
+    const source = await open(path);
+    for await (const piece of decompressed(source.createReadStream(), compression, path)) {
+      for (let at = 0; at < piece.length; at += CHUNK) {
+        const part = piece.subarray(at, at + CHUNK);
+        if (!isZeros(part)) writeAt(descriptor, part, size + at);
+      }
+      size += piece.length;
+    }
+    ftruncateSync(descriptor, size);
+  } catch (error) {
+    closeSync(descriptor);
+    if (error instanceof DiskwrightError) throw error;
+    throw new DiskwrightError(
+      "OUTPUT",
+      `${directory}: what ${path} holds is kept there: ${reasonOf(error)}`,
+      {
+        path: directory,
+        cause: error,
+      },
+    );
+  }
+  return descriptorSource(descriptor, size);
+}
+
+function writeAt(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+  }
+}
+
+function descriptorSource(descriptor: number, size: number): FileSource {
+  const readInto = (position: number, into: Uint8Array): void => {
+    for (let done = 0; done < into.length; ) {
+      const count = readSync(descriptor, into, done, into.length - done, position + done);
+      if (count === 0) throw new DiskwrightError("CORRUPT", "a file without a name ended while it was read");
+      done += count;
+    }
+  };
+  return {
+    size,
+    descriptor,
+    isNamed: false,
+    readInto,
+    read(position, length): Uint8Array {
+      const bytes = new Uint8Array(length);
+      readInto(position, bytes);
+      return bytes;
+    },
+    close: () => closeSync(descriptor),
+  };
+}

@@ -1,0 +1,151 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { PackedUnits, Packer, PackerFactory, Packing } from "../packing/index.ts";
+
+/** What {@link packers} can be told. */
+export interface PackerOptions {
+  /**
+   * How many threads pack: each takes some 30 MiB. Default: one for each processor, up to eight. The bytes are
+   * the same for any number.
+   */
+  readonly workers?: number | undefined;
+  /**
+   * Pack with packages whose bytes depend on nothing but their version: slower. Default: with the libraries of
+   * Node, whose bytes can differ from one version to the next.
+   */
+  readonly isPortable?: boolean | undefined;
+}
+
+/** Threads that are started unless more are asked for. */
+const MOST_WORKERS = 8;
+
+/** A thread makes garbage with each unit: a small nursery has it collected before it grows, at no cost in time. */
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 1 };
+
+/** Packers that work in threads of their own. */
+export function packers(options: PackerOptions = {}): PackerFactory {
+  const { workers = Math.min(MOST_WORKERS, availableParallelism()), isPortable = false } = options;
+  if (!Number.isInteger(workers) || workers < 1) {
+    throw new RangeError(`"workers" expected an integer from 1 on, got ${workers}`);
+  }
+  return async (packing) => new PackerPool(workers, { packing, isPortable });
+}
+
+export interface PackWorkerData {
+  readonly packing: Packing;
+  readonly isPortable: boolean;
+}
+
+/** Memory that the threads share: what is to be packed, and what it becomes. */
+export interface SharedSlot {
+  readonly input: Uint8Array;
+  readonly output: Uint8Array;
+}
+
+/** What a thread is told: about memory, once, and what to pack. */
+export type PackMessage =
+  | { readonly type: "slot"; readonly slot: number; readonly memory: SharedSlot }
+  | {
+      readonly type: "pack";
+      readonly id: number;
+      readonly slot: number;
+      readonly length: number;
+      readonly unitSize: number;
+    };
+
+/** What a thread answers: how long each packed unit is; they lie one behind the other in the slot. */
+export interface PackResponse {
+  readonly id: number;
+  readonly sizes: readonly (number | undefined)[];
+  readonly checksums: readonly number[];
+}
+
+interface Waiting {
+  readonly slot: number;
+  readonly length: number;
+  resolve(units: PackedUnits): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Requests go to the threads in turn; each thread answers in the order in which it was asked. Bytes cross in
+ * shared memory: buffers that are handed over pile up until the garbage is collected.
+ */
+class PackerPool implements Packer {
+  readonly parallel: number;
+  readonly #workers: readonly Worker[];
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #slots: SharedSlot[] = [];
+  #freeSlots: number[] = [];
+  #failure: Error | undefined;
+  #next = 0;
+
+  constructor(workers: number, workerData: PackWorkerData) {
+    this.parallel = workers;
+    this.#workers = Array.from({ length: workers }, () => this.#start(workerData));
+  }
+
+  pack(bytes: Uint8Array, unitSize: number): Promise<PackedUnits> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    const { length } = bytes;
+    const slot = this.#freeSlots.findLast((free) => this.#slots[free]!.input.length >= length);
+    const used = slot ?? this.#addSlot(length);
+    this.#freeSlots = this.#freeSlots.filter((free) => free !== used);
+    this.#slots[used]!.input.set(bytes);
+    const id = this.#next++;
+    this.#tell(this.#workers[id % this.#workers.length]!, { type: "pack", id, slot: used, length, unitSize });
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { slot: used, length, resolve, reject });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#fail(new Error("the packer was closed"));
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  #start(workerData: PackWorkerData): Worker {
+    const worker = new Worker(new URL("./pack-worker.js", import.meta.url), {
+      workerData,
+      resourceLimits: WORKER_LIMITS,
+    });
+    worker.on("message", (response: PackResponse) => this.#answer(response));
+    worker.on("error", (error: Error) => this.#fail(error));
+    worker.on("exit", (code) => this.#fail(new Error(`a packing thread ended with status ${code}`)));
+    return worker;
+  }
+
+  #tell(worker: Worker, message: PackMessage): void {
+    worker.postMessage(message);
+  }
+
+  #addSlot(length: number): number {
+    const shared = (): Uint8Array => new Uint8Array(new SharedArrayBuffer(length));
+    const memory = { input: shared(), output: shared() };
+    const slot = this.#slots.push(memory) - 1;
+    for (const worker of this.#workers) this.#tell(worker, { type: "slot", slot, memory });
+    return slot;
+  }
+
+  #answer({ id, sizes, checksums }: PackResponse): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    const { slot, length } = waiting;
+    const { input, output } = this.#slots[slot]!;
+    let at = 0;
+    const packed = sizes.map((size) => {
+      if (size === undefined) return undefined;
+      at += size;
+      return output.subarray(at - size, at);
+    });
+    const release = (): void => void this.#freeSlots.push(slot);
+    waiting.resolve({ bytes: input.subarray(0, length), packed, checksums, release });
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    this.#waiting.clear();
+  }
+}

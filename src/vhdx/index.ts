@@ -1,0 +1,3 @@
+export { planVhdx, type VhdxPlan, type VhdxSpec } from "./plan.ts";
+export { openVhdx } from "./read.ts";
+export { vhdxLayout } from "./write.ts";

@@ -1,0 +1,11 @@
+import { DiskwrightError } from "../errors.ts";
+
+/** The file breaks the rules of its format. */
+export function damaged(reason: string): never {
+  throw new DiskwrightError("CORRUPT", `the vpc file is damaged: ${reason}`);
+}
+
+/** The file is of a kind that is not read. */
+export function unsupported(reason: string): never {
+  throw new DiskwrightError("UNSUPPORTED_IMAGE", `the vpc file cannot be read: ${reason}`);
+}

@@ -1,6 +1,6 @@
 import { formatSize } from "../bytes/index.ts";
 import { copyDisk, type ReadableFormat } from "../formats/index.ts";
-import { nativeHash, openImage, packers } from "../node/index.ts";
+import { aboutImage, nativeHash, openImage, packers } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
 import type { OutputOptions } from "./options.ts";
 import { namedOutputs, openOutputs, outputName } from "./output.ts";
@@ -35,14 +35,15 @@ export async function runConvert(
   try {
     warnAll(voice, disk.problems);
     const total = Math.max(1, disk.size);
-    await copyDisk(disk, openOutputs(outputs, options, signal), {
+    const writing = {
       signal,
       seed: options.seed,
       time: options.time ?? sourceDateEpoch(),
       packers: packers({ workers: options.workers, isPortable: options.portable }),
       hash: nativeHash,
-      onProgress: (done) => voice.progress(() => progressLine(Math.min(done, total), total)),
-    });
+      onProgress: (done: number) => voice.progress(() => progressLine(Math.min(done, total), total)),
+    };
+    await aboutImage(path, () => copyDisk(disk, openOutputs(outputs, options, signal), writing));
     for (const { path: written, format } of outputs) {
       voice.say(`wrote ${outputName(written)}: ${format}, ${formatSize(disk.size)}`);
     }

@@ -1,6 +1,6 @@
 import type { ReadableFormat } from "../formats/index.ts";
 import { inspect } from "../inspect/index.ts";
-import { openImage } from "../node/index.ts";
+import { aboutImage, openImage } from "../node/index.ts";
 import { print, printJson } from "./output.ts";
 import { imageText } from "./text.ts";
 
@@ -21,7 +21,7 @@ export async function runInspect(path: string, options: InspectOptions): Promise
   try {
     const sectorSize =
       options.sectorSize === undefined ? undefined : (Number(options.sectorSize) as 512 | 4096);
-    const report = await inspect(disk, { sectorSize });
+    const report = await aboutImage(path, () => inspect(disk, { sectorSize }));
     if (options.json) await printJson(report);
     else await print(imageText(report));
   } finally {

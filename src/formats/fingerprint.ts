@@ -1,9 +1,10 @@
 import { type Identity, identity } from "../bytes/index.ts";
 import type { Extent } from "../extents/index.ts";
 
-/** How far apart the samples of content are, in bytes, and how long each one is, in words of four bytes. */
-const SAMPLE_DISTANCE = 65_536;
-const SAMPLE_WORDS = 4;
+/** Samples of content that passes by are words of four bytes at these places in each block. */
+const BLOCK = 4096;
+/** Among them are the checksum of a GPT's header and the times of inodes. */
+const SAMPLED = [16, 512 + 16, 1024 + 16, 2048 + 16];
 
 /**
  * What tells one disk from another, for identifiers that must differ when the disks do: VirtualBox, for one,
@@ -19,16 +20,24 @@ export class Fingerprint {
     this.#addNumber(position);
     this.#addNumber(length);
     if (!(source instanceof Uint8Array)) return;
-    this.#addWords(source.subarray(offset, offset + length), 1);
+    this.#addBytes(source.subarray(offset, offset + length));
   }
 
-  /** Bytes of a disk that pass by. */
+  /**
+   * Bytes of a disk that pass by, in pieces that begin and end with sectors: how they are cut, and whether zeros
+   * are among them, makes no difference.
+   */
   addSamples(position: number, bytes: Uint8Array): void {
-    this.#addNumber(position);
-    this.#addNumber(bytes.length);
-    for (let at = 0; at < bytes.length; at += SAMPLE_DISTANCE) {
-      const part = bytes.subarray(at, at + SAMPLE_DISTANCE);
-      this.#addWords(part, Math.max(1, Math.floor(part.length / 4 / SAMPLE_WORDS)));
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const end = position + bytes.length;
+    for (let block = position - (position % BLOCK); block < end; block += BLOCK) {
+      for (const offset of SAMPLED) {
+        const place = block + offset;
+        const word = place >= position && place + 4 <= end ? view.getUint32(place - position, true) : 0;
+        if (word === 0) continue;
+        this.#addNumber(place);
+        this.#mix(word);
+      }
     }
   }
 
@@ -43,11 +52,10 @@ export class Fingerprint {
     this.#mix(Math.floor(value / 2 ** 32));
   }
 
-  /** Every `step`th word, and what is left at the end. */
-  #addWords(bytes: Uint8Array, step: number): void {
+  #addBytes(bytes: Uint8Array): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const end = bytes.length - (bytes.length % 4);
-    for (let at = 0; at < end; at += 4 * step) this.#mix(view.getUint32(at, true));
+    for (let at = 0; at < end; at += 4) this.#mix(view.getUint32(at, true));
     for (let at = end; at < bytes.length; at++) this.#mix(bytes[at]!);
   }
 

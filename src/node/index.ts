@@ -6,7 +6,7 @@ export { type FileSource, fileSource } from "./file-source.ts";
 export { type FileTargetOptions, fileTarget } from "./file-target.ts";
 export { nativeHash } from "./native-hash.ts";
 export { nativeUnpackers } from "./native-packing.ts";
-export { type OpenedImage, openImage } from "./open-image.ts";
+export { aboutImage, type OpenedImage, openImage } from "./open-image.ts";
 export { type PackerOptions, packers } from "./packer-pool.ts";
 export { rawFile } from "./raw-file.ts";
 export { spooledTarget } from "./spooled-target.ts";

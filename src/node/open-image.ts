@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync, readSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
-import { DiskwrightError } from "../errors.ts";
+import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { type ByteSource, contentSource } from "../extents/index.ts";
 import { openDisk, type ReadableFormat } from "../formats/index.ts";
 import { tarArchive } from "./archive.ts";
@@ -45,13 +45,26 @@ export async function openImage(path: string, options: OpenImageOptions = {}): P
     for (const file of files) file.close();
   };
   try {
-    return { disk: await openAt(path, options, files, 0), close };
+    return { disk: await aboutImage(path, () => openAt(path, options, files, 0)), close };
   } catch (error) {
     close();
-    if (!(error instanceof DiskwrightError) || error.path !== undefined) throw error;
+    throw error;
+  }
+}
+
+/** Does some work with an image, and names it in errors that say what is wrong with it and not where. */
+export async function aboutImage<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const isAboutIt =
+      error instanceof DiskwrightError && error.path === undefined && ABOUT_IMAGES.has(error.code);
+    if (!isAboutIt) throw error;
     throw new DiskwrightError(error.code, `${path}: ${error.message}`, { path, cause: error });
   }
 }
+
+const ABOUT_IMAGES: ReadonlySet<ErrorCode> = new Set(["CORRUPT", "UNSUPPORTED_IMAGE", "SOURCE_CHANGED"]);
 
 async function openAt(
   path: string,

@@ -1,0 +1,290 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { FORMAT_NAMES, type FormatName } from "../../src/formats/index.ts";
+import type { ImageReport } from "../../src/inspect/index.ts";
+import { diskwright, MAIN } from "../support/cli.ts";
+import { expectQemuClean, expectQemuEqual, expectSevenZip } from "../support/containers.ts";
+import { makeHostTree } from "../support/host-tree.ts";
+import { expectCleanGpt } from "../support/judges.ts";
+import { describeWith, run, scratchDirectory } from "../support/referee.ts";
+
+const scratch = scratchDirectory();
+const tree = join(scratch, "tree");
+const options = ["--additional-space", "4M", "--boot-size", "40M", "--xattrs", "none"];
+const sha256 = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
+const at = (name: string): string => join(scratch, name);
+
+/** All but the one that makes any disk a gibibyte large. */
+const FORMATS = FORMAT_NAMES.filter((format) => format !== "gce");
+/** The end of a name by which 7-Zip knows what to expect. */
+const SUFFIX: Partial<Record<FormatName, string>> = {
+  "vpc-fixed": "vhd",
+  azure: "vhd",
+  "raw-zstd": "img.zst",
+};
+const QEMU: Partial<Record<FormatName, string>> = {
+  qcow2: "qcow2",
+  "qcow2-compressed": "qcow2",
+  "qcow2-zstd": "qcow2",
+  vdi: "vdi",
+  "vdi-static": "vdi",
+  vpc: "vpc",
+  "vpc-fixed": "vpc",
+  azure: "vpc",
+  vhdx: "vhdx",
+  vmdk: "vmdk",
+  "vmdk-stream": "vmdk",
+};
+
+const image = (format: FormatName): string => at(`all.${format}.${SUFFIX[format] ?? format}`);
+
+function done(args: readonly string[]): void {
+  const { status, stderr } = diskwright(args);
+  expect(stderr).not.toMatch(/error/);
+  expect(status).toBe(0);
+}
+
+/** Standard output of a run, as bytes. */
+function piped(args: readonly string[]): Buffer {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { maxBuffer: 2 ** 30 });
+  expect(stderr.toString()).toBe("");
+  expect(status).toBe(0);
+  return stdout;
+}
+
+beforeAll(async () => {
+  await makeHostTree(tree);
+  done([
+    "build",
+    "--root",
+    tree,
+    ...options,
+    ...FORMATS.flatMap((format) => ["-o", `${format}:${image(format)}`]),
+  ]);
+}, 60_000);
+
+describeWith(["qemu-img", "7zz", "sgdisk", "parted"], "an image in every format, out of one pass", () => {
+  it.each(FORMATS.filter((format) => QEMU[format] !== undefined))("%s: is the disk to qemu", (format) => {
+    expectQemuEqual(image("raw"), image(format), QEMU[format]!);
+    // qemu checks no vpc.
+    if (QEMU[format] !== "vpc") expectQemuClean(image(format), QEMU[format]!);
+  });
+
+  // 7-Zip reads no zstd in qcow2, and a block map is no archive.
+  it.each(FORMATS.filter((format) => !["raw", "bmap", "qcow2-zstd"].includes(format)))(
+    "%s: is sound to 7-Zip",
+    (format) => expectSevenZip(image(format)),
+  );
+
+  it.each(FORMATS.filter((format) => format !== "bmap"))(
+    "%s: comes back as it was, its GPT at both ends",
+    (format) => {
+      const back = at("back.img");
+      done(["convert", image(format), back]);
+      expect(sha256(back)).toBe(sha256(image("raw")));
+      expectCleanGpt(back);
+      const report = JSON.parse(diskwright(["inspect", image(format), "--json"]).stdout) as ImageReport;
+      expect(report.virtualSize).toBe(statSync(image("raw")).size);
+      expect(report.container?.problems ?? []).toEqual([]);
+      expect(report.table.type).toBe("gpt");
+    },
+  );
+});
+
+describe("the bytes of an image", () => {
+  it.each(FORMATS)(
+    "%s: are the same alone, elsewhere, with any number of threads, and in a pipe",
+    (format) => {
+      const expected = sha256(image(format));
+      mkdirSync(at("elsewhere"), { recursive: true });
+      for (const workers of ["1", "2", "4"]) {
+        const output = at(`elsewhere/${workers}`);
+        done(["build", "--root", tree, ...options, "-o", `${format}:${output}`, "--workers", workers]);
+        expect(sha256(output)).toBe(expected);
+      }
+      const bytes = piped(["build", "--root", tree, ...options, "-q", "-o", `${format}:-`]);
+      expect(createHash("sha256").update(bytes).digest("hex")).toBe(expected);
+    },
+  );
+
+  it.each(FORMATS)("%s: are the same from convert into a file and a pipe", (format) => {
+    done(["convert", image("raw"), `${format}:${at("converted")}`]);
+    const bytes = piped(["convert", image("qcow2"), "-q", "-o", `${format}:-`]);
+    expect(createHash("sha256").update(bytes).digest("hex")).toBe(sha256(at("converted")));
+  });
+
+  it("depend on no version of Node when they are to be portable", () => {
+    for (const workers of ["1", "2"]) {
+      const output = at(`portable.${workers}`);
+      done(["convert", image("raw"), `qcow2-compressed:${output}`, "--portable", "--workers", workers]);
+      // Of pako 3; it changes with the package, and with nothing else.
+      expect(statSync(output).size).toBe(statSync(image("qcow2-compressed")).size);
+    }
+    expect(sha256(at("portable.1"))).toBe(sha256(at("portable.2")));
+    done(["convert", at("portable.1"), at("portable.img")]);
+    expect(sha256(at("portable.img"))).toBe(sha256(image("raw")));
+  });
+});
+
+describeWith(["bmaptool", "simg2img", "tar", "gzip"], "what other tools make of them", () => {
+  it("bmaptool copies by the block map", () => {
+    const { output, status } = run("bmaptool", [
+      "copy",
+      "--bmap",
+      image("bmap"),
+      image("raw"),
+      at("copied.img"),
+    ]);
+    expect(output).not.toMatch(/error/i);
+    expect(status).toBe(0);
+    expect(sha256(at("copied.img"))).toBe(sha256(image("raw")));
+  });
+
+  it("bmaptool notices a change", () => {
+    const changed = readFileSync(image("raw"));
+    changed[512]! ^= 1;
+    writeFileSync(at("changed.img"), changed);
+    const { output, status } = run("bmaptool", [
+      "copy",
+      "--bmap",
+      image("bmap"),
+      at("changed.img"),
+      at("copied.img"),
+    ]);
+    expect(output).toMatch(/checksum mismatch/);
+    expect(status).not.toBe(0);
+  });
+
+  it("simg2img unpacks an Android sparse image", () => {
+    expect(run("simg2img", [image("android-sparse"), at("unsparsed.img")]).status).toBe(0);
+    expect(sha256(at("unsparsed.img"))).toBe(sha256(image("raw")));
+  });
+
+  it("tar finds the disk that Google's cloud asks for, of whole gibibytes", () => {
+    done(["build", "--root", tree, ...options, "--time", "1700000000", "-o", at("disk.tar.gz")]);
+    const list = run("tar", ["--full-time", "-tvzf", at("disk.tar.gz")]);
+    expect(list.stderr).toBe("");
+    expect(list.stdout.trim()).toMatch(/^-rw-r--r-- 0\/0 +1073741824 2023-11-14 22:13:20 disk\.raw$/);
+    expect(readFileSync(at("disk.tar.gz")).subarray(0, 3)).toEqual(Buffer.of(0x1f, 0x8b, 8));
+    done(["convert", at("disk.tar.gz"), at("disk.qcow2")]);
+    expect(JSON.parse(diskwright(["inspect", at("disk.qcow2"), "--json"]).stdout)).toMatchObject({
+      virtualSize: 2 ** 30,
+      table: { type: "gpt", problems: [] },
+    });
+  });
+});
+
+describe("outputs", () => {
+  it("are chosen by the ends of their names", () => {
+    const output = at("named.vhdx");
+    done(["convert", image("raw"), output]);
+    expect(JSON.parse(diskwright(["inspect", output, "--json"]).stdout)).toMatchObject({ format: "vhdx" });
+  });
+
+  it("are all there or none is", () => {
+    const [first, second] = [at("first.qcow2"), at("second.vhd")];
+    const result = diskwright(["convert", image("raw"), first, `gce:${second}`]);
+    expect(result.stderr).toMatch(/multiples of 1 GiB/);
+    expect(result.status).toBe(2);
+    const missing = diskwright(["convert", image("raw"), first, at("nowhere/x.vhd")]);
+    expect(missing.stderr).toMatch(/nowhere.*no such file or directory/);
+    expect([first, second].filter(existsSync)).toEqual([]);
+    expect(readdirSync(scratch).filter((name) => name.includes(".partial"))).toEqual([]);
+  });
+
+  it("replace an older file only when they are complete", () => {
+    const output = at("old.qcow2");
+    writeFileSync(output, "old");
+    const cut = at("cut.qcow2");
+    writeFileSync(cut, readFileSync(image("qcow2")).subarray(0, 400_000));
+    const result = diskwright(["convert", cut, output]);
+    expect(result.stderr).toMatch(/cut\.qcow2: the qcow2 file is damaged/);
+    expect(result.status).toBe(1);
+    expect(readFileSync(output, "utf8")).toBe("old");
+  });
+
+  it("may be the input", () => {
+    const path = at("itself");
+    writeFileSync(path, readFileSync(image("raw")));
+    done(["convert", path, `qcow2:${path}`]);
+    done(["convert", path, `raw:${path}`]);
+    expect(sha256(path)).toBe(sha256(image("raw")));
+  });
+
+  it.each([
+    [["a.img", "-o", "a.img"], "named twice"],
+    [["a.xz"], "the name says xz"],
+    [["a.img", "--format", "nrg"], 'format "nrg" cannot be written'],
+    [["qcow2:a", "--cluster-size", "3K"], "a power of two"],
+    [["a.img", "--workers", "0"], "Use a number from 1"],
+    [["a.img", "--compression-level", "30"], "Use a number from 0 to 22"],
+  ])("%j are refused", (outputs, message) => {
+    const { status, stderr } = diskwright(["convert", image("raw"), ...outputs]);
+    expect(stderr).toContain(message);
+    expect(status).toBe(2);
+  });
+
+  it("are refused for a disk that is no whole number of sectors", () => {
+    writeFileSync(at("odd.img"), "odd");
+    const { status, stderr } = diskwright(["convert", at("odd.img"), at("odd.vdi")]);
+    expect(stderr).toMatch(/a disk of 3 bytes cannot be vdi: it counts in sectors of 512 bytes/);
+    expect(status).toBe(2);
+  });
+});
+
+describeWith(["qemu-img"], "an image", () => {
+  it("is not what its first bytes say when that is asked for", () => {
+    const guest = at("guest.img");
+    writeFileSync(guest, readFileSync(image("qcow2")));
+    done(["convert", "--from", "raw", guest, at("guest.raw")]);
+    expect(sha256(at("guest.raw"))).toBe(sha256(guest));
+    const { stderr } = diskwright(["convert", "--from", "vdi", guest, at("guest.raw")]);
+    expect(stderr).toMatch(/guest\.img: the file is no vdi/);
+  });
+
+  it("is a difference only where that is allowed, and in no circle", () => {
+    const base = at("base.qcow2");
+    done(["convert", image("raw"), base]);
+    run("qemu-img", ["create", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", at("over.qcow2")]);
+    expect(diskwright(["convert", at("over.qcow2"), at("flat.img")]).stderr).toMatch(
+      /over\.qcow2: .*--backing/,
+    );
+    done(["convert", "--backing", at("over.qcow2"), at("flat.img")]);
+    expect(sha256(at("flat.img"))).toBe(sha256(image("raw")));
+    run("qemu-img", ["rebase", "-u", "-b", "over.qcow2", "-F", "qcow2", at("over.qcow2")]);
+    expect(diskwright(["convert", "--backing", at("over.qcow2"), at("flat2.img")]).stderr).toMatch(/circle/);
+  });
+});
+
+describe("a sparse image", () => {
+  it("of 100 GiB with little in it takes little room and time, from file to file", () => {
+    const sparse = at("sparse.img");
+    const descriptor = openSync(sparse, "w");
+    ftruncateSync(descriptor, 100 * 2 ** 30);
+    for (const position of [0, 50 * 2 ** 30 + 4096, 100 * 2 ** 30 - 512]) {
+      writeSync(descriptor, Buffer.alloc(512, 7), 0, 512, position);
+    }
+    closeSync(descriptor);
+    done(["convert", sparse, at("sparse.qcow2")]);
+    expect(statSync(at("sparse.qcow2")).size).toBeLessThan(2 ** 20);
+    done(["convert", at("sparse.qcow2"), at("sparse.back")]);
+    expect(statSync(at("sparse.back")).size).toBe(100 * 2 ** 30);
+    expect(statSync(at("sparse.back")).blocks * 512).toBeLessThan(2 ** 20);
+    done(["convert", at("sparse.back"), at("again.qcow2")]);
+    expect(sha256(at("again.qcow2"))).toBe(sha256(at("sparse.qcow2")));
+  });
+});

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const here = import.meta.dirname;
-const main = join(here, "../dist/cli/main.js");
+const main = join(here, "../dist/bin/diskwright.js");
 const staging = mkdtempSync(join(tmpdir(), "diskwright-example-"));
 const at = (path) => join(staging, path);
 

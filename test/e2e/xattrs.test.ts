@@ -44,7 +44,7 @@ describe("without the package that reads extended attributes", () => {
     symlinkSync(join(root, "node_modules", name), join(place, "node_modules", name));
   }
   const without = (options: string[]): ReturnType<typeof run> =>
-    run(process.execPath, [join(place, "dist/cli/main.js"), ...fat, "--quiet", ...options]);
+    run(process.execPath, [join(place, "dist/bin/diskwright.js"), ...fat, "--quiet", ...options]);
 
   it("says once that they are not read, and how they would be", () => {
     const { status, stderr } = without([]);

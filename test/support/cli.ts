@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
 /** The command line as `npm run build` makes it. */
-export const MAIN: string = join(import.meta.dirname, "../../dist/cli/main.js");
+export const MAIN: string = join(import.meta.dirname, "../../dist/bin/diskwright.js");
 
 /** What the command line printed, and how it ended. */
 export interface CliResult {

@@ -1,5 +1,5 @@
 import type { BootContext, BootInstallation } from "../../src/boot/index.ts";
-import { utf8Text } from "../../src/bytes/index.ts";
+import { byteKey } from "../../src/bytes/index.ts";
 import { contentBytes } from "../../src/extents/index.ts";
 import { type Entry, type Tree, treeOf } from "../../src/tree/index.ts";
 
@@ -57,10 +57,10 @@ export const LOADER: Entry = file(
   efiProgram("x64", "loader"),
 );
 
-/** The text of a file that is installed, or `undefined` when it is not. */
+/** The text of a file that is installed, a character for each byte, or `undefined` when it is not. */
 export async function textOf(installation: BootInstallation, path: string): Promise<string | undefined> {
   const found = installation.files.find((one) => one.path === path);
-  return found && utf8Text(await contentBytes(found.content, undefined));
+  return found && byteKey(await contentBytes(found.content, undefined));
 }
 
 /** The paths that are installed. */
@@ -69,6 +69,6 @@ export function pathsOf({ files }: BootInstallation): string[] {
 }
 
 /** The text of a file of a tree. */
-export async function treeText(tree: Tree, path: string): Promise<string | undefined> {
-  return utf8Text(await contentBytes(tree.content(tree.find(path)!), undefined));
+export async function treeText(tree: Tree, path: string): Promise<string> {
+  return byteKey(await contentBytes(tree.content(tree.find(path)!), undefined));
 }

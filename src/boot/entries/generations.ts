@@ -48,7 +48,8 @@ export async function nixosEntries(
 ): Promise<NixosEntries> {
   const { tree } = context;
   const warnings: string[] = [];
-  const problems: string[] = [];
+  /** Generations and variants may lack the same. */
+  const problems = new Set<string>();
   const entries: LinuxEntry[] = [];
   let defaultId: string | undefined;
   for (const generation of findGenerations(tree, toplevel, warnings)) {
@@ -68,7 +69,7 @@ export async function nixosEntries(
       const entry = entryOf(generation, variant, spec, system, options);
       entries.push(entry);
       if (generation.isDefault && variant === undefined) defaultId = entry.id;
-      problems.push(...missingFiles(tree, generation, spec));
+      for (const problem of missingFiles(tree, generation, spec)) problems.add(problem);
       if (spec.initrdSecrets !== undefined) {
         warnings.push(
           `${entry.id}: ${spec.initrdSecrets} puts secrets into the initrd, but can only be run in the system itself: ` +
@@ -77,7 +78,7 @@ export async function nixosEntries(
       }
     }
   }
-  throwProblems("INVALID_SPEC", "NixOS cannot be booted", problems);
+  throwProblems("INVALID_SPEC", "NixOS cannot be booted", [...problems]);
   return { entries, defaultId, warnings };
 }
 

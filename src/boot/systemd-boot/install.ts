@@ -60,7 +60,7 @@ export async function installSystemdBoot(
   throwProblems("INVALID_SPEC", "systemd-boot cannot be configured", [...problems]);
   const others = ownEntries(context, ids);
   if (ids.length === 0 && others.length === 0) throw nothingToStart(collected.origin, warnings);
-  if (collected.origin === "kernels") {
+  if (collected.origin === "kernels" && ids.length > 0) {
     const menu = others.filter((path) => /\.conf$/i.test(path));
     warnings.push(
       ...menu.map((path) => `${path}: stays in the boot menu, beside the kernels that were found`),

@@ -129,6 +129,26 @@ describe("installSystemdBoot", () => {
     ]);
   });
 
+  it("overwrites no file that lies where a copy should go", async () => {
+    const kernel = linuxKernel("6.1.0");
+    const context = bootContext([
+      LOADER,
+      file("srv/vmlinuz", kernel),
+      file("boot/Linux/1/linux", kernel),
+      file("boot/Linux/2/linux", "another"),
+    ]);
+    const installation = await installSystemdBoot(context, {
+      entries: ["1", "2"].map((version) => ({ title: version, id: version, version, linux: "/srv/vmlinuz" })),
+    });
+    const other = await installSystemdBoot(context, {
+      entries: [{ title: "2", version: "2", linux: "/srv/vmlinuz" }],
+    });
+    expect(await textOf(installation, "/boot/loader/entries/1.conf")).toContain("linux /Linux/1/linux\n");
+    expect(await textOf(other, "/boot/loader/entries/2-2.conf")).toContain("linux /Linux/2/linux-2\n");
+    expect(pathsOf(installation)).toHaveLength(6);
+    expect(other.warnings).toEqual([]);
+  });
+
   it("copies a kernel that lies on the ESP when entries are on XBOOTLDR", async () => {
     const context = bootContext([LOADER, file("boot/efi/vmlinuz", linuxKernel("6.1.0"))], {
       esp: "/boot/efi",

@@ -60,22 +60,19 @@ export class Placement {
     return `/${this.#token}/${fileNamePart(entry.version ?? entry.id) || entry.id}/${role}`;
   }
 
-  /** Copies a file to a path or, when something else has it, to one like it. */
+  /** Copies a file to a path or, when something else has it, to one like it. What is the same stays. */
   async #copy(row: number, wanted: string): Promise<string> {
     const { tree } = this.#context;
-    const content = tree.content(row);
     for (let number = 1; ; number++) {
-      const path = number === 1 ? wanted : `${wanted}-${number}`;
-      const owner = this.#owners.get(path.toUpperCase());
-      if (owner !== undefined) {
-        if (await this.#isSame(owner, row)) return this.#placed.get(owner)!;
-        continue;
+      const path = spelledOnFat(tree, this.#mount, number === 1 ? wanted : `${wanted}-${number}`);
+      const placed = path.slice(this.#mount.length);
+      const owner = this.#owners.get(placed.toUpperCase()) ?? tree.find(path);
+      if (owner === undefined) {
+        this.#owners.set(placed.toUpperCase(), row);
+        this.files.push({ path, content: tree.content(row), data: tree.data(row) });
+        return placed;
       }
-      const spelled = spelledOnFat(tree, this.#mount, path);
-      const placed = spelled.slice(this.#mount.length);
-      this.#owners.set(path.toUpperCase(), row);
-      this.files.push({ path: spelled, content, data: tree.data(row) });
-      return placed;
+      if (tree.isFile(owner) && (await this.#isSame(owner, row))) return placed;
     }
   }
 

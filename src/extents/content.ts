@@ -79,9 +79,18 @@ export function bytesContent(bytes: Uint8Array): BytesContent {
  *
  * @throws DiskwrightError `SOURCE_CHANGED` when it ends early.
  */
-export async function contentBytes(content: Content, reader: ContentReader | undefined): Promise<Uint8Array> {
-  if (content.type === "bytes") return content.bytes;
-  const bytes = new Uint8Array(content.size);
+export function contentBytes(content: Content, reader: ContentReader | undefined): Promise<Uint8Array> {
+  return contentStart(content, reader, content.size);
+}
+
+/** The first bytes of some content: `length` of them, or fewer where it is shorter; see {@link contentBytes}. */
+export async function contentStart(
+  content: Content,
+  reader: ContentReader | undefined,
+  length: number,
+): Promise<Uint8Array> {
+  if (content.type === "bytes") return content.bytes.subarray(0, length);
+  const bytes = new Uint8Array(Math.min(length, content.size));
   for (let done = 0; done < bytes.length; ) {
     const into = bytes.subarray(done);
     const count = await (content.type === "function"

@@ -5,6 +5,7 @@ export {
   type Content,
   type ContentReader,
   contentBytes,
+  contentStart,
   type FileContent,
   type FunctionContent,
   type StoredRange,

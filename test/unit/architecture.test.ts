@@ -25,6 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   formats: ["bytes", "extents", "packing", "container", "qcow2", "vdi", "vpc", "vhdx", "vmdk", "simg"],
   layouts: ["bytes", "extents", "tree", "mbr", "gpt", "ext4", "fat32"],
   sizing: ["bytes", "tree", "layouts"],
+  boot: ["bytes", "extents", "tree"],
   inspect: ["bytes", "extents", "container", "mbr", "gpt", "ext4", "fat32"],
   image: [
     "bytes",
@@ -38,6 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "formats",
     "layouts",
     "sizing",
+    "boot",
     "inspect",
   ],
   spec: [

@@ -1,1 +1,9 @@
-export type { BootContext, BootFile, BootInstallation, EfiBootEntry, RawBoot } from "./installation.ts";
+export * from "./grub/index.ts";
+export type {
+  BootContext,
+  BootFile,
+  BootInstallation,
+  BootVolume,
+  EfiBootEntry,
+  RawBoot,
+} from "./installation.ts";

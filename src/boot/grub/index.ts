@@ -1,0 +1,6 @@
+export type { MenuOptions } from "./config.ts";
+export type { EfiProgram } from "./efi.ts";
+export type { BootEntry } from "./entry.ts";
+export { grubProblems, grubWarnings } from "./features.ts";
+export { type GrubFirmware, type GrubOptions, installGrub } from "./install.ts";
+export type { SerialConsole } from "./serial.ts";

@@ -33,7 +33,7 @@ export const BIOS_SECTOR = 512;
 const CORE_END = 0x78000;
 
 /** Bytes of the largest core image, but for its first sector. */
-export const LARGEST_CORE: number = CORE_END - KERNEL_ADDRESS;
+const LARGEST_CORE: number = CORE_END - KERNEL_ADDRESS;
 
 /**
  * GRUB's core image for the BIOS: diskboot.img, lzma_decompress.img, and packed behind it the kernel and what the
@@ -52,17 +52,21 @@ export async function coreImage(files: PlatformFiles, options: CoreOptions): Pro
   const packed = lzmaStream(payload);
   const decompressor = startedDecompressor(parts.get("lzma_decompress.img")!, packed.length, payload.length);
   const size = decompressor.length + packed.length;
-  if (size > LARGEST_CORE) {
-    throw new DoesNotFitError(
-      `GRUB's core image has ${formatBytes(size)}, and a BIOS has ${formatBytes(LARGEST_CORE)} of memory for it: leave modules out of ${modules.join(" ")}`,
-      size - LARGEST_CORE,
-    );
-  }
+  checkMemory(size, modules);
   const core = new Uint8Array(roundUp(BIOS_SECTOR + size, BIOS_SECTOR));
   core.set(firstSector(parts.get("diskboot.img")!));
   core.set(decompressor, BIOS_SECTOR);
   core.set(packed, BIOS_SECTOR + decompressor.length);
   return core;
+}
+
+/** @throws DoesNotFitError when a core image of `size` bytes, but for its first sector, is larger than its memory. */
+export function checkMemory(size: number, modules: readonly string[]): void {
+  if (size <= LARGEST_CORE) return;
+  throw new DoesNotFitError(
+    `GRUB's core image has ${formatBytes(size)}, and a BIOS has ${formatBytes(LARGEST_CORE)} of memory for it: leave modules out of ${modules.join(" ")}`,
+    size - LARGEST_CORE,
+  );
 }
 
 function moduleFile(name: string): string {

@@ -123,7 +123,7 @@ async function readProgram({ name, content }: EfiProgram, { reader }: BootContex
 function directoryOf({ prefix }: EfiImage, name: string): string {
   const directory = prefix.replace(/\/+$/, "");
   const names = directory.split("/");
-  const isUsable = names[0] === "" && names.slice(1).every((part) => !["", ".", ".."].includes(part));
+  const isUsable = prefix.startsWith("/") && names.slice(1).every((part) => !["", ".", ".."].includes(part));
   if (isUsable && !directory.includes("\\")) return directory;
   throw new DiskwrightError(
     "UNSUPPORTED_IMAGE",

@@ -14,33 +14,32 @@ export interface KernelOptions {
 
 /** The words of a kernel's command line. What is between them (spaces, ends of lines) is taken as one space. */
 export function kernelOptions(line: string): KernelOptions {
-  const words = split(line).map(unquoted);
+  const words = split(line)
+    .map(unquoted)
+    .filter((word) => word !== "");
   return { words, problems: words.flatMap((word) => [...wordProblems(word)]) };
 }
 
 /** The words, as the kernel divides them: at white space outside of double quotes. */
 function split(line: string): string[] {
   // An open quote reaches to the end of the line.
-  return line.match(/(?:"[^"]*(?:"|$)|[^\s"])+/g) ?? [];
+  return line.match(/(?:"[^"]*(?:"|$)|[^ \t\n\v\f\r"])+/g) ?? [];
 }
 
 /** A word without the quotes that enclose its value, or all of it. */
 function unquoted(word: string): string {
   const isWhole = word.startsWith('"');
-  const inner = isWhole ? withoutEnd(word.slice(1)) : word;
-  const equals = inner.indexOf("=");
-  const isValueQuoted = equals > 0 && inner[equals + 1] === '"';
-  return isValueQuoted ? inner.slice(0, equals + 1) + withoutEnd(inner.slice(equals + 2)) : inner;
-}
-
-function withoutEnd(text: string): string {
-  return text.endsWith('"') ? text.slice(0, -1) : text;
+  const inner = isWhole ? word.slice(1) : word;
+  const equals = inner.indexOf("=", 1);
+  const isValue = equals > 0 && inner[equals + 1] === '"';
+  // One quote at the end ends either.
+  const end = inner.length - ((isWhole || isValue) && inner.endsWith('"') ? 1 : 0);
+  return isValue ? inner.slice(0, equals + 1) + inner.slice(equals + 2, end) : inner.slice(0, end);
 }
 
 function* wordProblems(word: string): Generator<string> {
   if (hasControlCharacters(word)) yield `option ${JSON.stringify(word)} has control characters`;
-  // `\x20` and the like are handed on as they are.
-  const changed = /["']|\\(?!x[0-9A-Fa-f]{2})/.exec(word);
+  const changed = /["'\\]/.exec(word);
   if (changed !== null) {
     yield `option ${word} has the character ${changed[0]} where GRUB hands it to the kernel with a backslash before it: do without it`;
   }

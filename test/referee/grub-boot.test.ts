@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { type BootContext, type GrubOptions, installGrub } from "../../src/boot/index.ts";
+import type { LayoutName } from "../../src/layouts/index.ts";
+import { directory } from "../../src/node/index.ts";
+import { bootableImage, booted, MARKER, miniTree, testKernel } from "../support/boot.ts";
+import { describeWith, scratchDirectory } from "../support/referee.ts";
+
+const scratch = scratchDirectory();
+const kernel = testKernel();
+const GRUB = "/usr/lib/grub";
+
+/** What means something to GRUB: an option, quotes, a variable, a block. */
+const TITLE = `-it's "a" $title {here} \\`;
+
+async function grubOptions(context: BootContext): Promise<GrubOptions> {
+  return {
+    entries: [
+      {
+        id: "6.1",
+        title: TITLE,
+        linux: "/boot/vmlinuz",
+        initrds: [],
+        options: `root=${context.rootDevice} ro console=ttyS0 panic=-1 words="two words"`,
+      },
+    ],
+    timeout: 1,
+    serial: { unit: 0, speed: 115_200 },
+    grub: await directory(GRUB),
+  };
+}
+
+describeWith(
+  ["qemu-system-x86_64", "busybox", ...(kernel === undefined ? ["TEST_KERNEL"] : [])],
+  "GRUB",
+  () => {
+    it.each<{ layout: LayoutName; firmware: "bios" | "efi" }>([
+      { layout: "legacy", firmware: "bios" },
+      { layout: "legacy+gpt", firmware: "bios" },
+      { layout: "hybrid", firmware: "bios" },
+      { layout: "hybrid", firmware: "efi" },
+      { layout: "efixbootldr", firmware: "efi" },
+    ])("starts a kernel from $layout by $firmware", async ({ layout, firmware }) => {
+      const path = join(scratch, `${layout}-${firmware}.img`);
+      const disk = await bootableImage(path, { root: miniTree(kernel!), layout }, async (context) =>
+        installGrub(context, await grubOptions(context)),
+      );
+      const said = booted(disk, firmware);
+      expect(said).toContain(MARKER);
+      expect(said).toContain(TITLE);
+      // As the kernel reads it: GRUB puts the quotes around the whole word.
+      expect(said).toMatch(/^command line: BOOT_IMAGE=\S+ root=PARTUUID=\S+ ro .*"words=two words"$/m);
+    });
+  },
+);

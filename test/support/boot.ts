@@ -23,6 +23,11 @@ export function testKernel(): string | undefined {
   return kernels.length === 0 ? undefined : join("/boot", kernels.sort().at(-1)!);
 }
 
+/** Those of these files that are not on this machine, for `describeWith`. */
+export function missingFiles(...paths: readonly string[]): string[] {
+  return paths.filter((path) => !existsSync(path));
+}
+
 const INIT = `#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc
 echo "command line: $(/bin/busybox cat /proc/cmdline)"
@@ -30,10 +35,14 @@ echo "${MARKER}"
 /bin/busybox poweroff -f
 `;
 
+/** An archive of nothing (cpio, "newc"): the kernel unpacks it and goes on as if there were none. */
+const EMPTY_INITRD = `070701${"0".repeat(8 * 11)}0000000b00000000TRAILER!!!\0\0\0\0`;
+
 /** The smallest tree that runs: a kernel, busybox, and an init that says so and powers off. */
 export function miniTree(kernel: string): Tree {
   return treeOf([
     { path: "/boot/vmlinuz", type: "file", content: readFileSync(kernel) },
+    { path: "/lib/it's an initrd", type: "file", content: EMPTY_INITRD },
     { path: "/bin/busybox", type: "file", mode: 0o755, content: readFileSync("/usr/bin/busybox") },
     { path: "/sbin/init", type: "file", mode: 0o755, content: INIT },
     { path: "/dev/console", type: "character", mode: 0o600, device: { major: 5, minor: 1 } },
@@ -137,7 +146,8 @@ export function booted(disk: string, firmware: "bios" | "efi"): string {
   return stdout.replace(/\x1b\[[0-9;?=]*[A-Za-z]/g, "").replaceAll("\r", "");
 }
 
-const OVMF = "/usr/share/OVMF";
+/** The firmware for UEFI. */
+export const OVMF = "/usr/share/OVMF";
 
 function machineArguments(disk: string, firmware: "bios" | "efi"): string[] {
   const efi = (): string[] => {

@@ -9,6 +9,7 @@ import {
   elfHeader,
   elfSegment,
   MODULE_MAGIC,
+  moduleHeader32,
   moduleHeader64,
   OBJECT_TYPES,
   objectHeader,
@@ -178,11 +179,13 @@ export function efiImg(prefix: string | undefined, machine = 0x8664): Uint8Array
     object.set(bytes, 8);
     return object;
   });
-  const size = padded.reduce((sum, { length }) => sum + length, moduleHeader64.span);
-  const section = [
-    moduleHeader64.toBytes({ magic: MODULE_MAGIC, offset: 24n, size: BigInt(size) }),
-    ...padded,
-  ];
+  const is32 = machine === 0x14c;
+  const { span } = is32 ? moduleHeader32 : moduleHeader64;
+  const size = padded.reduce((sum, { length }) => sum + length, span);
+  const header = is32
+    ? moduleHeader32.toBytes({ magic: MODULE_MAGIC, offset: span, size })
+    : moduleHeader64.toBytes({ magic: MODULE_MAGIC, offset: BigInt(span), size: BigInt(size) });
+  const section = [header, ...padded];
   const peOffset = dosHeader.span;
   const fileOffset = peOffset + peHeader.span + 2 * peSection.span;
   const sections = [".text", "mods"].map((name) =>

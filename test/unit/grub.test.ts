@@ -12,6 +12,7 @@ import {
   type BootContext,
   type BootEntry,
   type BootInstallation,
+  type EfiProgram,
   type GrubOptions,
   grubProblems,
   grubWarnings,
@@ -19,6 +20,7 @@ import {
 } from "../../src/boot/index.ts";
 import { utf8 } from "../../src/bytes/index.ts";
 import type { DoesNotFitError } from "../../src/errors.ts";
+import { bytesContent } from "../../src/extents/index.ts";
 import { type Entry, type Tree, treeOf } from "../../src/tree/index.ts";
 import { biosFiles, bootImg, diskbootImg, efiImg, kernelImg } from "../support/grub-files.ts";
 
@@ -160,11 +162,11 @@ describe("GRUB for the BIOS", () => {
   });
 
   it("names every file that is missing, with the directory", async () => {
-    const more = biosFiles(GRUB, { "kernel.img": null, "diskboot.img": null });
+    const more = biosFiles(GRUB, { "boot.img": null, "diskboot.img": null });
     await expect(install({ more })).rejects.toMatchObject({
       code: "SOURCE_UNREADABLE",
       path: "/usr/lib/grub/i386-pc",
-      problems: ["kernel.img is missing", "diskboot.img is missing"],
+      problems: ["boot.img is missing", "diskboot.img is missing"],
     });
     const modules = biosFiles(GRUB, { "ext2.mod": null, "fshelp.mod": null });
     await expect(install({ more: modules })).rejects.toMatchObject({
@@ -385,6 +387,10 @@ configfile \${prefix}/grub.cfg
     expect(files.map(({ path }) => path)).toContain("/boot/EFI/debian/grub.cfg");
   });
 
+  it.each(["", "..", "a/b", "a b"])("cannot have the id %j", async (id) => {
+    await expect(install(HYBRID, { id })).rejects.toThrow(/id .* cannot name its directory/);
+  });
+
   it("is named after its processor", async () => {
     const more: Entry[] = [
       {
@@ -399,6 +405,22 @@ configfile \${prefix}/grub.cfg
       "/boot/EFI/GRUB/grubaa64.efi",
       "/boot/boot/grub/grub.cfg",
     ]);
+  });
+
+  it("is one for each processor", async () => {
+    const program = (name: string, machine: number): EfiProgram => ({
+      name,
+      content: bytesContent(efiImg("/EFI/debian", machine)),
+    });
+    const programs = [program("a", 0x8664), program("b", 0x14c)];
+    const { efiEntries } = await install(HYBRID, { efiPrograms: programs });
+    expect(efiEntries.map(({ path }) => path)).toEqual([
+      "/EFI/debian/grubx64.efi",
+      "/EFI/debian/grubia32.efi",
+    ]);
+    await expect(install(HYBRID, { efiPrograms: [...programs, program("c", 0x8664)] })).rejects.toThrow(
+      /^a and c are both GRUB for x64/,
+    );
   });
 
   it("needs no way to a menu that lies where it looks", async () => {

@@ -2,7 +2,7 @@ import { formatBytes } from "../../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../../errors.ts";
 import type { BootContext, BootFile, RawBoot } from "../installation.ts";
 import { embeddedConfiguration, filesystemModule } from "./config.ts";
-import { BIOS_SECTOR, coreImage } from "./core-image.ts";
+import { BIOS_SECTOR, CORE_FILES, coreImage } from "./core-image.ts";
 import { placeableCore } from "./place.ts";
 import type { PlatformFiles } from "./platform-files.ts";
 import type { SerialConsole } from "./serial.ts";
@@ -37,8 +37,8 @@ export async function installBios(
       `GRUB cannot be started by a BIOS from sectors of ${context.sectorSize} bytes: a BIOS reads disks by sectors of 512 (INT 13h). Use those, or a layout that boots by UEFI alone`,
     );
   }
-  const boot = (await platform.read(["boot.img"])).get("boot.img")!;
-  const core = await coreImage(platform, {
+  const parts = await platform.read(["boot.img", ...CORE_FILES]);
+  const core = await coreImage(platform, parts, {
     modules: [
       "biosdisk",
       context.table === "gpt" ? "part_gpt" : "part_msdos",
@@ -52,7 +52,7 @@ export async function installBios(
   checkRoom(core.length, context);
   const staged = platform.names.filter((name) => /\.(mod|lst)$/.test(name));
   return {
-    raw: placeableCore(boot, core),
+    raw: placeableCore(parts.get("boot.img")!, core),
     files: staged.map((name) => platform.file(name, `${directory}/${BIOS_PLATFORM}/${name}`)),
   };
 }

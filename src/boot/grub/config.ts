@@ -6,6 +6,9 @@ import { hasControlCharacters, quotedWord } from "./quote.ts";
 import type { SerialConsole } from "./serial.ts";
 import { onVolume, type VolumePath } from "./volumes.ts";
 
+/** The directory of the staged tree in which the menu and the modules lie. */
+export const MENU_DIRECTORY = "/boot/grub";
+
 /** What the menu says. */
 export interface MenuOptions {
   /** The entries, in the order of the menu. */

@@ -35,16 +35,30 @@ const CORE_END = 0x78000;
 /** Bytes of the largest core image, but for its first sector. */
 const LARGEST_CORE: number = CORE_END - KERNEL_ADDRESS;
 
+/** The files of GRUB's that every core image is made of, beside its modules. */
+export const CORE_FILES: readonly string[] = [
+  "kernel.img",
+  "diskboot.img",
+  "lzma_decompress.img",
+  "moddep.lst",
+];
+
 /**
  * GRUB's core image for the BIOS: diskboot.img, lzma_decompress.img, and packed behind it the kernel and what the
  * kernel starts with. A whole number of sectors of {@link BIOS_SECTOR} bytes; its first one still has to be told
  * where the others lie.
  *
- * @throws DiskwrightError `SOURCE_UNREADABLE` for missing files and modules, all at once.
+ * @param files what has the modules.
+ * @param parts the bytes of {@link CORE_FILES}.
+ * @throws DiskwrightError `SOURCE_UNREADABLE` for missing modules, all at once; `CORRUPT` and `UNSUPPORTED_IMAGE` for
+ *   files that are not GRUB's.
  * @throws DoesNotFitError when it is larger than the memory that there is for it.
  */
-export async function coreImage(files: PlatformFiles, options: CoreOptions): Promise<Uint8Array> {
-  const parts = await files.read(["moddep.lst", "kernel.img", "diskboot.img", "lzma_decompress.img"]);
+export async function coreImage(
+  files: PlatformFiles,
+  parts: ReadonlyMap<string, Uint8Array>,
+  options: CoreOptions,
+): Promise<Uint8Array> {
   const dependencies = moduleDependencies(new TextDecoder().decode(parts.get("moddep.lst")!));
   const modules = inOrderOfNeed(options.modules, dependencies, files.directory);
   const objects = await files.read(modules.map(moduleFile));

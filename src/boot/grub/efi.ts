@@ -3,7 +3,7 @@ import { DiskwrightError } from "../../errors.ts";
 import { bytesContent, type Content, contentBytes } from "../../extents/index.ts";
 import type { Tree } from "../../tree/index.ts";
 import type { BootContext, BootFile, EfiBootEntry } from "../installation.ts";
-import { forwardingConfiguration } from "./config.ts";
+import { forwardingConfiguration, MENU_DIRECTORY } from "./config.ts";
 import { type EfiImage, readEfiImage } from "./efi-image.ts";
 import { followed } from "./follow.ts";
 import { howToGet } from "./platform-files.ts";
@@ -82,16 +82,26 @@ export async function installEfi(
 ): Promise<EfiInstallation> {
   const files = new Map<string, BootFile>();
   const efiEntries: EfiBootEntry[] = [];
+  const machines = new Map<string, string>();
   const configuration = bytesContent(utf8(forwardingConfiguration(home)));
   for (const program of programs) {
     const image = await readProgram(program, context);
+    const other = machines.get(image.machine);
+    if (other !== undefined) {
+      throw new DiskwrightError(
+        "INVALID_SPEC",
+        `${other} and ${program.name} are both GRUB for ${image.machine}, and firmware starts one: leave one out`,
+        { path: program.name },
+      );
+    }
+    machines.set(image.machine, program.name);
     const directory = directoryOf(image, program.name);
     const vendor = id ?? /^\/EFI\/([^/]+)$/i.exec(directory)?.[1] ?? "GRUB";
     const path = `/EFI/${vendor}/grub${image.machine}.efi`;
     put(`/EFI/BOOT/BOOT${image.machine.toUpperCase()}.EFI`, program.content);
     put(path, program.content);
     // Where the menu itself lies there, it is found without a way to it.
-    if (`${below(esp, directory)}` !== MENU_DIRECTORY) put(`${directory}/grub.cfg`, configuration);
+    if (below(esp, directory) !== MENU_DIRECTORY) put(`${directory}/grub.cfg`, configuration);
     efiEntries.push({ title: vendor, path });
   }
   return { files: [...files.values()], efiEntries };
@@ -100,9 +110,6 @@ export async function installEfi(
     files.set(path, { path: below(esp, path), content });
   }
 }
-
-/** The directory of the staged tree in which the menu and the modules lie. */
-export const MENU_DIRECTORY = "/boot/grub";
 
 function below(mount: string, path: string): string {
   return mount === "/" ? path : `${mount}${path}`;

@@ -4,8 +4,8 @@ import { bytesContent } from "../../extents/index.ts";
 import type { Tree } from "../../tree/index.ts";
 import type { BootContext, BootInstallation } from "../installation.ts";
 import { BIOS_PLATFORM, installBios } from "./bios.ts";
-import { type MenuOptions, menuConfiguration } from "./config.ts";
-import { type EfiProgram, efiPrograms, installEfi, MENU_DIRECTORY } from "./efi.ts";
+import { MENU_DIRECTORY, type MenuOptions, menuConfiguration } from "./config.ts";
+import { type EfiProgram, efiPrograms, installEfi } from "./efi.ts";
 import type { BootEntry } from "./entry.ts";
 import { followed } from "./follow.ts";
 import { howToGet, type PlatformFiles, platformFiles } from "./platform-files.ts";
@@ -48,7 +48,8 @@ const DEFAULT_TIMEOUT = 5;
  */
 export async function installGrub(context: BootContext, options: GrubOptions): Promise<BootInstallation> {
   const firmware = options.firmware ?? firmwareOf(context);
-  throwProblems("INVALID_SPEC", "GRUB cannot be installed", [...placeProblems(context, firmware)]);
+  const problems = [...placeProblems(context, firmware), ...idProblems(options.id)];
+  throwProblems("INVALID_SPEC", "GRUB cannot be installed", problems);
   if (options.serial !== undefined) checkSerial(options.serial);
   const volumes = volumesOf(context);
   const home = onVolume(volumes, MENU_DIRECTORY);
@@ -95,6 +96,12 @@ function* placeProblems(context: BootContext, firmware: readonly GrubFirmware[])
   }
 }
 
+/** The id becomes the name of a directory of FAT. */
+function idProblems(id: string | undefined): string[] {
+  if (id === undefined || /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(id)) return [];
+  return [`the id ${JSON.stringify(id)} cannot name its directory: use letters, digits, "_", "-" and "."`];
+}
+
 /**
  * The entries with the paths that their files really have: a symlink can lead to another filesystem, to which GRUB
  * cannot follow it. A path that leads nowhere shows only when the machine does not start, so it is refused here.
@@ -135,7 +142,7 @@ function biosFiles(context: BootContext, { grub }: GrubOptions): PlatformFiles {
 }
 
 function programsOf(context: BootContext, options: GrubOptions): readonly EfiProgram[] {
-  const { efiPrograms: given, grub } = options;
-  if (given !== undefined) return given;
+  const { efiPrograms: given = [], grub } = options;
+  if (given.length > 0) return given;
   return efiPrograms(grub ?? context.tree, grub === undefined ? GRUB_DIRECTORY : "");
 }

@@ -1,6 +1,7 @@
 export { replacedFiles, withInstallation } from "./apply.ts";
 export {
   type BootEntry,
+  type CollectedEntries,
   collectEntries,
   compareVersions,
   type EfiArchitecture,
@@ -9,7 +10,24 @@ export {
   type GivenEntry,
   type LinuxEntry,
 } from "./entries/index.ts";
-export type { BootContext, BootFile, BootInstallation, EfiBootEntry, RawBoot } from "./installation.ts";
+export {
+  type EfiProgram,
+  type GrubFirmware,
+  type GrubOptions,
+  grubProblems,
+  grubWarnings,
+  installGrub,
+  type MenuOptions,
+  type SerialConsole,
+} from "./grub/index.ts";
+export type {
+  BootContext,
+  BootFile,
+  BootInstallation,
+  BootVolume,
+  EfiBootEntry,
+  RawBoot,
+} from "./installation.ts";
 export {
   installSystemdBoot,
   type LoaderConfiguration,

@@ -16,10 +16,27 @@ export interface BootContext {
   readonly xbootldr: string | undefined;
   /** The UUID of the root filesystem, as a boot loader searches for it. */
   readonly rootUuid: string;
+  /** The filesystems that are mounted in the root, for boot loaders that read files from any of them. */
+  readonly volumes?: readonly BootVolume[] | undefined;
+  /**
+   * Bytes that are free for what a BIOS loads before it knows any filesystem: the BIOS boot partition, or with an
+   * MBR what lies between its sector and the first partition. `undefined`: there is no such place, or with an
+   * MBR it is not known yet.
+   */
+  readonly biosRoom?: number | undefined;
   /** What the kernel finds the root by: `PARTUUID=…`, or `UUID=…` (which takes an initrd) without a table. */
   readonly rootDevice: string;
   /** The time of what is written, in seconds since 1970; `undefined`: 1970. */
   readonly time: number | undefined;
+}
+
+/** A filesystem, as a boot loader finds it. */
+export interface BootVolume {
+  /** Where it is mounted: `/boot`. */
+  readonly mount: string;
+  readonly type: "ext4" | "fat";
+  /** Its UUID; of FAT the serial as `XXXX-XXXX`. */
+  readonly uuid: string;
 }
 
 /** A file that a boot loader needs. */

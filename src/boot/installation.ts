@@ -70,6 +70,12 @@ export interface EfiBootEntry {
 export interface BootInstallation {
   readonly files: readonly BootFile[];
   readonly raw?: RawBoot | undefined;
+  /**
+   * What the boot loader cannot read, and what only new versions can, of an ext4 filesystem with these features: one
+   * line for each. Default: it reads them all, or none.
+   */
+  readonly featureProblems?: ((features: readonly string[]) => readonly string[]) | undefined;
+  readonly featureWarnings?: ((features: readonly string[]) => readonly string[]) | undefined;
   /** What firmware that is told by variables should start, the first one first. */
   readonly efiEntries: readonly EfiBootEntry[];
   readonly warnings: readonly string[];

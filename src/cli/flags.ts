@@ -48,6 +48,14 @@ async function imageFields(options: ImageOptions): Promise<Spec> {
     partitions: await items("partitions", options.partition, "--partition"),
     gaps: await items("gaps", options.gap, "--gap"),
     bootCode: options.bootCode,
+    bootloader: options.bootloader,
+    bootFiles: options.bootFiles,
+    kernelOptions: options.kernelOptions,
+    bootTimeout: options.bootTimeout,
+    bootEntries: await items("bootEntries", options.bootEntry, "--boot-entry"),
+    serialConsole: options.serialConsole,
+    efiVars: options.efiVars,
+    efiVarsFrom: options.efiVarsFrom,
     size: options.size,
     additionalSpace: options.additionalSpace,
     bootSize: options.bootSize,
@@ -103,7 +111,7 @@ export async function sourceFields(options: SourceOptions): Promise<SourcesSpec 
   });
 }
 
-type Lists = "partitions" | "gaps" | "directories" | "symlinks" | "files";
+type Lists = "partitions" | "gaps" | "bootEntries" | "directories" | "symlinks" | "files";
 
 /** Each option as an item of a list: fields of a mapping, or a short form that begins with a slash. */
 async function items<Field extends Lists>(

@@ -2,7 +2,15 @@ import { type Command, Option } from "commander";
 import { READABLE_FORMATS } from "../formats/index.ts";
 import type { LayoutName } from "../layouts/index.ts";
 import { addExt4Tuning, type Ext4Tuning } from "./ext4-options.ts";
-import { parseLevel, parseOwner, parseSector, parseSignature, parseTime, parseWorkers } from "./parse.ts";
+import {
+  parseLevel,
+  parseOwner,
+  parseSeconds,
+  parseSector,
+  parseSignature,
+  parseTime,
+  parseWorkers,
+} from "./parse.ts";
 
 /** The options that decide what goes in, once commander has read them. */
 export interface SourceOptions {
@@ -41,8 +49,20 @@ export interface PackingOptions {
   readonly workers?: number;
 }
 
+/** What makes the image boot. */
+export interface BootOptions {
+  readonly bootloader?: "systemd-boot" | "grub" | "none";
+  readonly bootFiles?: string;
+  readonly kernelOptions?: string;
+  readonly bootTimeout?: number;
+  readonly bootEntry?: readonly string[];
+  readonly serialConsole?: boolean;
+  readonly efiVars?: string;
+  readonly efiVarsFrom?: string;
+}
+
 /** What `build` and `plan` have in common. */
-export interface ImageOptions extends SourceOptions, Ext4Tuning, PackingOptions {
+export interface ImageOptions extends SourceOptions, BootOptions, Ext4Tuning, PackingOptions {
   readonly output?: readonly string[];
   readonly sizeMultiple?: string;
   readonly root?: readonly string[];
@@ -191,7 +211,43 @@ export function addImageOptions(command: Command): Command {
     )
     .option("--format <name>", "format of the image, see below (default: by the name of the output)");
   addPackingOptions(command);
+  addBootOptions(command);
   return addExt4Tuning(command, "Root filesystem:");
+}
+
+/** The options that make the image boot. */
+function addBootOptions(command: Command): Command {
+  return command
+    .optionsGroup("What makes it boot:")
+    .addOption(
+      new Option(
+        "--bootloader <name>",
+        "what starts the system: its files and sectors are placed, no program is run (default: none)",
+      ).choices(["systemd-boot", "grub", "none"]),
+    )
+    .option(
+      "--kernel-options <text>",
+      "the kernel command line; without a root in it, that of the image is added (default: that of the tree)",
+    )
+    .option(
+      "--boot-entry <fields>",
+      "an entry of the boot menu: 'title: …, linux: /boot/vmlinuz, initrd: …'; may be given again (default: NixOS' generations, or the kernels in the tree)",
+      collect,
+    )
+    .option("--boot-timeout <seconds>", "how long the boot menu waits", parseSeconds)
+    .option(
+      "--boot-files <directory>",
+      "the boot loader's own files, such as /usr/lib/grub or /usr/lib/systemd/boot/efi (default: those in the tree)",
+    )
+    .option("--serial-console", "have GRUB, started by a BIOS, use the first serial port as well")
+    .option(
+      "--efi-vars <file>",
+      "write variables of UEFI firmware to a file, with an entry that starts the boot loader",
+    )
+    .option(
+      "--efi-vars-from <file>",
+      "what they are added to (default: the template of the firmware of this host)",
+    );
 }
 
 /** Says as JSON what was written. */

@@ -1,3 +1,4 @@
+export { bootContext } from "./boot.ts";
 export {
   type DescribedFilesystem,
   type DescribedPartition,

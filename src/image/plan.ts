@@ -6,6 +6,7 @@ import type { Gap, NumberedPartition, RawContent } from "../layouts/index.ts";
 import type { MbrPlan } from "../mbr/index.ts";
 import { nixpkgsEstimate, nixpkgsReserved } from "../sizing/index.ts";
 import { assignTree } from "./assign.ts";
+import { checkFeatures, placedBoot } from "./boot.ts";
 import { type Placement, place } from "./place.ts";
 import { checkRoom } from "./room.ts";
 import type { Slot } from "./slot.ts";
@@ -62,7 +63,7 @@ export interface ImagePlan {
  */
 export function plan(image: Image): ImagePlan {
   const { layout, sectorSize } = image;
-  const warnings: string[] = [];
+  const warnings: string[] = [...(image.boot?.warnings ?? [])];
   const trees = assignTree(image, warnings);
   const slots = layout.partitions.map((partition): Slot => ({ partition, tree: trees.get(partition.name) }));
   const { size, ranges, filesystems } = placed(image, slots, warnings);
@@ -78,8 +79,15 @@ export function plan(image: Image): ImagePlan {
     if (filesystem?.type === "fat")
       warnings.push(...filesystem.plan.skipped.map((path) => `${name}: left out ${path}`));
   }
-  const table = planTable(image, size / sectorSize, partitions);
-  const planned = { image, size, table, partitions, gaps: byOffset(layout.gaps ?? []), warnings };
+  checkFeatures(image, partitions, warnings);
+  const gaps = byOffset(layout.gaps ?? []);
+  const raw = image.boot?.raw;
+  const boot =
+    raw === undefined
+      ? { partitions, gaps, bootCode: image.bootCode }
+      : placedBoot(image, raw, partitions, gaps);
+  const table = planTable(image, size / sectorSize, boot);
+  const planned = { image, size, table, partitions: boot.partitions, gaps: boot.gaps, warnings };
   checkRoom(planned);
   return planned;
 }

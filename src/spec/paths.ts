@@ -12,7 +12,7 @@ type RootSpec = Exclude<NonNullable<SourcesSpec["root"]>, readonly unknown[]>;
 export function resolvePaths(spec: Spec, resolve: Resolve): Spec {
   return {
     ...withSources(spec, resolve),
-    ...mapped(spec, ["bootCode", "spool"], resolve),
+    ...mapped(spec, ["bootCode", "bootFiles", "efiVars", "efiVarsFrom", "spool"], resolve),
     ...(spec.output === undefined ? {} : { output: eachOutput(spec.output, resolve) }),
     ...(spec.partitions && {
       partitions: spec.partitions.map((partition) => inPartition(partition, resolve)),

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { bootFields } from "./boot.ts";
 import { rootFilesystem, skipUnsupported } from "./filesystem.ts";
 import { gap, partition } from "./partition.ts";
 import { sourceFields } from "./sources.ts";
@@ -39,6 +40,7 @@ export const specSchema = v.strictObject(
       "What lies outside of all partitions, such as a boot loader that firmware reads from a fixed place.",
     ),
     bootCode: field(hostPath, "A file with what a BIOS runs: up to 440 bytes, or a boot sector of 512."),
+    ...bootFields,
     size: field(
       sizeOr("auto", "minimal"),
       "The size of the disk. `auto` (default): the smallest that holds everything and the additional space; `minimal`: without that.",

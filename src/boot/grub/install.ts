@@ -7,6 +7,7 @@ import type { BootContext, BootInstallation } from "../installation.ts";
 import { BIOS_PLATFORM, installBios } from "./bios.ts";
 import { MENU_DIRECTORY, type MenuOptions, menuConfiguration } from "./config.ts";
 import { type EfiProgram, efiPrograms, installEfi } from "./efi.ts";
+import { grubProblems, grubWarnings } from "./features.ts";
 import { howToGet, type PlatformFiles, platformFiles } from "./platform-files.ts";
 import { checkSerial, type SerialConsole } from "./serial.ts";
 import { onVolume, volumesOf } from "./volumes.ts";
@@ -68,6 +69,8 @@ export async function installGrub(context: BootContext, options: GrubOptions): P
       ...(efi?.files ?? []),
     ],
     raw: bios?.raw,
+    featureProblems: grubProblems,
+    featureWarnings: grubWarnings,
     efiEntries: efi?.efiEntries ?? [],
     warnings: [],
   };

@@ -71,7 +71,7 @@ async function loadersOfTree(context: BootContext): Promise<Loader[]> {
   throw new DiskwrightError(
     "INVALID_SPEC",
     `the tree has no systemd-boot: looked for ${DIRECTORY}/systemd-boot*.efi and ${STORE}/*-systemd-*/lib/systemd/boot/efi/: ` +
-      "install its package into the tree (Debian and Ubuntu: systemd-boot-efi, Fedora: systemd-boot-unsigned), or give the program",
+      "install its package into the tree (Debian and Ubuntu: systemd-boot-efi, Fedora: systemd-boot-unsigned), or name a directory that has it (--boot-files)",
   );
 }
 

@@ -53,7 +53,7 @@ export function efiPrograms(tree: Tree, directory: string): EfiProgram[] {
   const tried = PLATFORMS.flatMap(candidates).join(", ");
   throw new DiskwrightError(
     "SOURCE_UNREADABLE",
-    `there is no GRUB for UEFI in ${directory} (none of ${tried}): ${howToGet("grub-efi-amd64-bin (x86) or grub-efi-arm64-bin")}, or name its file`,
+    `there is no GRUB for UEFI in ${directory} (none of ${tried}): ${howToGet("grub-efi-amd64-bin (x86) or grub-efi-arm64-bin")}`,
     { path: directory },
   );
 }

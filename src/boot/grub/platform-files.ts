@@ -25,7 +25,7 @@ export interface PlatformFiles {
 
 /** What to do when a file of GRUB's is missing; `packages` are Debian's names. */
 export function howToGet(packages: string): string {
-  return `install ${packages} in the tree, or give GRUB's files of the host`;
+  return `install ${packages} in the tree, or name the directory of the host that holds its files (--boot-files /usr/lib/grub)`;
 }
 
 /** The files in a directory of a tree; `undefined` when it has none. `reader` opens files of the host. */

@@ -7,6 +7,8 @@ export {
   contentBytes,
   type FileContent,
   type FunctionContent,
+  type JoinedContent,
+  joinedContent,
   type StoredRange,
 } from "./content.ts";
 export { bytesExtent, type Extent, merged, shifted } from "./extent.ts";

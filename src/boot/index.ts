@@ -1,5 +1,28 @@
 export { replacedFiles, withInstallation } from "./apply.ts";
 export {
+  addBootEntry,
+  type BootEntry as FirmwareEntry,
+  bootEntries,
+  type DevicePath,
+  type DevicePathNode,
+  decodeDevicePaths,
+  decodeLoadOption,
+  deleteBootEntry,
+  EFI_GLOBAL_VARIABLE,
+  type EfiPartition,
+  type EfiVariable,
+  type EfiVariables,
+  encodeDevicePath,
+  encodeLoadOption,
+  type GptPartition,
+  type LoadOption,
+  type MbrPartition,
+  type NewBootEntry,
+  openVariables,
+  type SetOptions,
+  type StoreFormat,
+} from "./efi/index.ts";
+export {
   type BootEntry,
   type CollectedEntries,
   collectEntries,

@@ -8,6 +8,8 @@ export {
   contentStart,
   type FileContent,
   type FunctionContent,
+  type JoinedContent,
+  joinedContent,
   type StoredRange,
 } from "./content.ts";
 export { bytesExtent, type Extent, merged, shifted } from "./extent.ts";

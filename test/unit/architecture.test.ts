@@ -75,6 +75,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "image",
     "spec",
   ],
+  vm: ["bytes", "extents", "tree", "node"],
   cli: [
     "container",
     "bytes",
@@ -88,6 +89,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "inspect",
     "spec",
     "node",
+    "vm",
   ],
 };
 

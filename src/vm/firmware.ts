@@ -64,7 +64,7 @@ export function findFirmware(options: FirmwareOptions = {}): Firmware {
   const problems: string[] = [];
   const size = variables !== undefined && existsSync(variables) ? statSync(variables).size : undefined;
   const share = qemu === undefined ? undefined : join(dirname(dirname(realPath(qemu))), "share");
-  const isFree = (firmware: Firmware): boolean => {
+  const fits = (firmware: Firmware): boolean => {
     if (firmware.hasSecureBoot !== secureBoot) return false;
     const missing = [firmware.code.path, firmware.template.path].filter((path) => !existsSync(path));
     if (missing.length > 0) {
@@ -81,8 +81,8 @@ export function findFirmware(options: FirmwareOptions = {}): Firmware {
     return own === size;
   };
   const found =
-    [...described(environment, share, problems)].find(isFree) ??
-    (secureBoot ? undefined : [...wellKnown(share)].find(isFree));
+    [...described(environment, share, problems)].sort(withoutSmmFirst).find(fits) ??
+    (secureBoot ? undefined : [...wellKnown(share)].find(fits));
   if (found !== undefined) return found;
   const seen = problems.map((problem) => `\n  ${problem}`).join("");
   throw new DiskwrightError(
@@ -90,6 +90,11 @@ export function findFirmware(options: FirmwareOptions = {}): Firmware {
     `UEFI firmware for x86-64 ${secureBoot ? "with Secure Boot " : ""}was not found: ${FIRMWARE_PACKAGES}${seen}`,
     { problems },
   );
+}
+
+/** Not every accelerator can do system management mode, and none is faster with it. */
+function withoutSmmFirst(a: Firmware, b: Firmware): number {
+  return Number(a.needsSmm) - Number(b.needsSmm);
 }
 
 /** The firmware that descriptors tell of, the most wanted first. What is broken is noted. */

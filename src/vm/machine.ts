@@ -43,7 +43,7 @@ export interface VmTimings {
 const KEPT_OUTPUT = 1024 * 1024;
 const KEPT_CONSOLE = 64 * 1024;
 /** How long after its goodbye the last of the output is waited for. */
-const LAST_OUTPUT_MILLISECONDS = 2000;
+const LAST_OUTPUT_MILLISECONDS = 1000;
 
 /**
  * Runs a machine, and listens to it. It is ended when the caller asks to, when it takes too long, and when the host

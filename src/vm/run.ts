@@ -23,7 +23,7 @@ import { type ModuleSet, modulesToLoad, type WantedModules } from "./modules.ts"
 import { checkOptions } from "./options.ts";
 import { type Busybox, findBusybox, findQemu } from "./programs.ts";
 import { panicOf, readableTail } from "./protocol.ts";
-import { SCRATCH_PATTERN, withScratch } from "./scratch.ts";
+import { scratchStem, withScratch } from "./scratch.ts";
 import { failureOf } from "./verdict.ts";
 
 /** A script that is to be run as root inside an image, and the machine for it. */
@@ -174,7 +174,7 @@ export async function runInImage(options: VmOptions): Promise<VmResult> {
     accelerator,
     kernel: options.kernel.release,
   });
-  if (options.dryRun) return { status: "planned", ...facts(machineIn(`${SCRATCH_PATTERN}XXXXXX`)) };
+  if (options.dryRun) return { status: "planned", ...facts(machineIn(`${scratchStem()}XXXXXX`)) };
 
   return await withScratch(async (directory) => {
     const machine = machineIn(directory);

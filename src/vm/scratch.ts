@@ -18,12 +18,14 @@ export async function withScratch<Result>(use: (directory: string) => Promise<Re
   }
 }
 
-/** The directory that {@link withScratch} would make, but for the end of its name. */
-export const SCRATCH_PATTERN: string = join(tmpdir(), "diskwright-vm-");
+/** The directory that {@link withScratch} makes, but for the end of its name. */
+export function scratchStem(): string {
+  return join(tmpdir(), "diskwright-vm-");
+}
 
 function makeDirectory(): string {
   try {
-    return mkdtempSync(SCRATCH_PATTERN);
+    return mkdtempSync(scratchStem());
   } catch (error) {
     const reason = reasonOf(error);
     throw new DiskwrightError(

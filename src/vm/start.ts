@@ -9,7 +9,7 @@ import { findFirmware, variablesFormat } from "./firmware.ts";
 import { machineProblems } from "./options.ts";
 import { findQemu } from "./programs.ts";
 import type { CommandLine } from "./run.ts";
-import { SCRATCH_PATTERN, withScratch } from "./scratch.ts";
+import { scratchStem, withScratch } from "./scratch.ts";
 
 /** An image that is to be started, to try it. */
 export interface StartOptions {
@@ -76,7 +76,7 @@ export async function startImage(options: StartOptions): Promise<StartResult> {
     }),
   });
   if (options.dryRun) {
-    const command = commandIn(`${SCRATCH_PATTERN}XXXXXX`, true);
+    const command = commandIn(`${scratchStem()}XXXXXX`, true);
     return { status: "planned", command, accelerator, exitCode: undefined };
   }
   return await withScratch(async (directory) => {

@@ -30,17 +30,16 @@ export interface Failure {
  * done, the host read and wrote all that it was asked to, and QEMU ended in order.
  */
 export function failureOf(outcome: RunOutcome): Failure | undefined {
-  return outcome.endedFor === "abort" ? ABORTED : JUDGES.map((judge) => judge(outcome)).find(isFailure);
+  for (const judge of JUDGES) {
+    const failure = judge(outcome);
+    if (failure !== undefined) return failure;
+  }
+  return undefined;
 }
 
-const ABORTED: Failure = { code: "ABORTED", message: "stopped on request" };
-
-function isFailure(failure: Failure | undefined): failure is Failure {
-  return failure !== undefined;
-}
-
-/** The first one that finds something wrong is heard: what follows is a consequence of it. */
+/** The first one that finds something wrong is heard: what the others would is a consequence of it. */
 const JUDGES: readonly ((outcome: RunOutcome) => Failure | undefined)[] = [
+  abort,
   hostFailure,
   timeout,
   panic,
@@ -59,6 +58,10 @@ function find<Type extends VmRecord["type"]>(
   return records.find((record) => record.type === type) as
     | Extract<VmRecord, { readonly type: Type }>
     | undefined;
+}
+
+function abort({ endedFor }: RunOutcome): Failure | undefined {
+  return endedFor === "abort" ? { code: "ABORTED", message: "stopped on request" } : undefined;
 }
 
 function hostFailure({ image, events }: RunOutcome): Failure | undefined {

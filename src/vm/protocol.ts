@@ -165,7 +165,7 @@ export function readableTail(tail: Tail, limit: number): string {
     text
       .replaceAll("\r\n", "\n")
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-      .replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g, "")
+      .replace(/\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)|\[[0-?]*[ -/]*[@-~]|[@-_])/g, "")
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
       .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "")
       .trim()

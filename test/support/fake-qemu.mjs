@@ -16,7 +16,15 @@ if (args.includes("--version")) {
   if (scenario === "no-version") fail("cannot load a library", 127);
   process.stdout.write("QEMU emulator version 9.9.9 (fake)\n");
 } else if (args.includes("isa-debug-exit")) probe();
-else run();
+else if (args.includes("-no-reboot")) run();
+else start();
+
+/** An image that is started has nobody who listens to records. */
+function start() {
+  if (scenario === "hang") setInterval(() => {}, 1000);
+  else if (scenario === "killed") process.kill(process.pid, "SIGKILL");
+  else process.exit(scenario === "exit-3" ? 3 : 0);
+}
 
 function probe() {
   if (scenario === "kvm-hangs") setInterval(() => {}, 1000);

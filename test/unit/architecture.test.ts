@@ -77,6 +77,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "image",
     "spec",
   ],
+  vm: ["bytes", "extents", "tree", "node"],
   cli: [
     "container",
     "bytes",
@@ -90,6 +91,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "inspect",
     "spec",
     "node",
+    "vm",
   ],
 };
 

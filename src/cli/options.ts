@@ -3,6 +3,7 @@ import { READABLE_FORMATS } from "../formats/index.ts";
 import type { LayoutName } from "../layouts/index.ts";
 import { addExt4Tuning, type Ext4Tuning } from "./ext4-options.ts";
 import {
+  parseCount,
   parseLevel,
   parseOwner,
   parseSeconds,
@@ -61,6 +62,30 @@ export interface BootOptions {
   readonly efiVarsFrom?: string;
 }
 
+/** The virtual machine in which a script is run. */
+export interface MachineOptions {
+  readonly kernel?: string;
+  readonly kernelFrom?: string;
+  readonly modules?: string;
+  readonly busybox?: string;
+  readonly accelerator?: "auto" | "kvm" | "hvf" | "whpx" | "tcg";
+  readonly timeout?: number;
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly device?: readonly string[];
+  readonly qemu?: string;
+  readonly qemuArgument?: readonly string[];
+  readonly consoleLog?: string;
+  readonly vmInPlace?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** What is run inside of an image that is built, and afterwards. */
+export interface StepOptions extends MachineOptions {
+  readonly runInVm?: string;
+  readonly after?: string;
+}
+
 /** What `build` and `plan` have in common. */
 export interface ImageOptions extends SourceOptions, BootOptions, Ext4Tuning, PackingOptions {
   readonly output?: readonly string[];
@@ -92,7 +117,7 @@ export interface ImageOptions extends SourceOptions, BootOptions, Ext4Tuning, Pa
   readonly quiet?: boolean;
 }
 
-function collect(text: string, before: readonly string[] | undefined): readonly string[] {
+export function collect(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text];
 }
 
@@ -248,6 +273,55 @@ function addBootOptions(command: Command): Command {
       "--efi-vars-from <file>",
       "what they are added to (default: the template of the firmware of this host)",
     );
+}
+
+/** The options of what is started in QEMU. */
+export function addMachineOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--accelerator <name>",
+        "what runs the machine (default: that of the system if it works, otherwise tcg)",
+      ).choices(["auto", "kvm", "hvf", "whpx", "tcg"]),
+    )
+    .option("--memory <MiB>", "its memory, in mebibytes", parseCount)
+    .option("--cpus <number>", "its processors", parseCount)
+    .option("--qemu <file>", "the program (default: qemu-system-x86_64)")
+    .option("--qemu-argument <text>", "a further argument of QEMU; may be given again", collect)
+    .option("--dry-run", "print the command line of QEMU, and start and write nothing");
+}
+
+/** The options of a script that is run in a virtual machine. */
+export function addScriptOptions(command: Command): Command {
+  return addMachineOptions(command)
+    .option("--kernel <path>", "the kernel that runs it, a path of the tree (default: the newest there)")
+    .option(
+      "--kernel-from <directory>",
+      "a directory of the host with kernel and modules, in place of the tree",
+    )
+    .option("--modules <path>", "the directory of its modules (default: /lib/modules/RELEASE)")
+    .option("--busybox <file>", "a static busybox (default: that of the host, or of the tree)")
+    .option("--timeout <seconds>", "when the machine is ended (default: 900)", parseSeconds)
+    .option("--device <path>", "a further name of the disk, such as /dev/sda; may be given again", collect)
+    .option("--console-log <file>", "a file for what the kernel prints")
+    .option(
+      "--vm-in-place",
+      "keep the filesystems as the machine leaves them: then no two runs give the same bytes",
+    );
+}
+
+/** What is run inside of an image that is built, and afterwards. */
+export function addStepOptions(command: Command): Command {
+  command
+    .optionsGroup("What runs inside, and afterwards:")
+    .option(
+      "--run-in-vm <script>",
+      "run a script as root inside of the image, in QEMU, before it is written",
+    );
+  return addScriptOptions(command).option(
+    "--after <command>",
+    "run a command of the host's shell when the images are complete; $diskImage is the first of them",
+  );
 }
 
 /** Says as JSON what was written. */

@@ -2,8 +2,7 @@ import type { BootContext, BootVolume, RawBoot } from "../boot/index.ts";
 import { formatBytes, MIB } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { bytesContent } from "../extents/index.ts";
-import { PARTITION_TYPES } from "../gpt/index.ts";
-import type { Gap, NumberedPartition } from "../layouts/index.ts";
+import { type Gap, hasType, isEfiSystemPartition, type NumberedPartition } from "../layouts/index.ts";
 import { filesystemName } from "./fstab.ts";
 import type { PartitionPlan } from "./plan.ts";
 import type { Image } from "./spec.ts";
@@ -28,21 +27,19 @@ export function bootContext(image: Image): BootContext {
   }
   const uuidOf = (partition: NumberedPartition): string =>
     filesystemName(image, partition, "uuid").slice("UUID=".length);
-  const mountOf = (type: "esp" | "xbootldr"): string | undefined =>
-    partitions.find((partition) => isOfType(partition, type))?.mount;
   const volumes = partitions.flatMap((partition): BootVolume[] => {
     const { mount, filesystem } = partition;
     if (mount === undefined || filesystem === undefined) return [];
     return [{ mount, type: filesystem.type, uuid: uuidOf(partition) }];
   });
-  const biosBoot = partitions.find((partition) => isOfType(partition, "bios-boot"));
+  const biosBoot = partitions.find((partition) => hasType(partition, "bios-boot"));
   return {
     tree,
     reader: reader ?? tree.origins.find((origin) => origin.reader !== undefined)?.reader,
     table,
     sectorSize,
-    esp: mountOf("esp"),
-    xbootldr: mountOf("xbootldr"),
+    esp: partitions.find(isEfiSystemPartition)?.mount,
+    xbootldr: partitions.find((partition) => hasType(partition, "xbootldr"))?.mount,
     rootUuid: uuidOf(root),
     volumes,
     // Whether a place whose size is not given is large enough shows when it has one.
@@ -73,13 +70,6 @@ function none(): readonly string[] {
   return [];
 }
 
-function isOfType(
-  { type }: { readonly type: string | number },
-  name: "esp" | "xbootldr" | "bios-boot",
-): boolean {
-  return type === name || type === PARTITION_TYPES[name];
-}
-
 /** Boot code and what it loads, in their places. */
 export interface PlacedBoot {
   readonly bootCode: Uint8Array;
@@ -107,7 +97,7 @@ export function placedBoot(
     );
   }
   if (image.layout.table === "gpt") {
-    const holder = partitions.find((partition) => isOfType(partition, "bios-boot"));
+    const holder = partitions.find((partition) => hasType(partition, "bios-boot"));
     if (holder === undefined) {
       throw invalid(
         "a BIOS finds the boot loader in a partition of the type bios-boot, and the GPT has none: add one of 1M",

@@ -17,6 +17,7 @@ import {
   sizeOr,
   text,
 } from "./values.ts";
+import { vmFields } from "./vm.ts";
 
 const LAYOUTS = ["none", "legacy", "legacy+gpt", "efi", "efixbootldr", "hybrid"] as const;
 
@@ -41,6 +42,7 @@ export const specSchema = v.strictObject(
     ),
     bootCode: field(hostPath, "A file with what a BIOS runs: up to 440 bytes, or a boot sector of 512."),
     ...bootFields,
+    ...vmFields,
     size: field(
       sizeOr("auto", "minimal"),
       "The size of the disk. `auto` (default): the smallest that holds everything and the additional space; `minimal`: without that.",

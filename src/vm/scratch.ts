@@ -5,9 +5,15 @@ import { join } from "node:path";
 import { DiskwrightError } from "../errors.ts";
 import { reasonOf } from "../node/index.ts";
 
-/** Gives `use` a directory of its own, which is removed afterwards, or when the process ends before that. */
-export async function withScratch<Result>(use: (directory: string) => Promise<Result>): Promise<Result> {
-  const directory = makeDirectory();
+/**
+ * Gives `use` a directory of its own in `place`, which is removed afterwards, or when the process ends before that.
+ * Default: the system's place for such files.
+ */
+export async function withScratch<Result>(
+  use: (directory: string) => Promise<Result>,
+  place: string = tmpdir(),
+): Promise<Result> {
+  const directory = makeDirectory(place);
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   process.once("exit", remove);
   try {
@@ -19,19 +25,19 @@ export async function withScratch<Result>(use: (directory: string) => Promise<Re
 }
 
 /** The directory that {@link withScratch} makes, but for the end of its name. */
-export function scratchStem(): string {
-  return join(tmpdir(), "diskwright-vm-");
+export function scratchStem(place: string = tmpdir()): string {
+  return join(place, ".diskwright-vm-");
 }
 
-function makeDirectory(): string {
+function makeDirectory(place: string): string {
   try {
-    return mkdtempSync(scratchStem());
+    return mkdtempSync(scratchStem(place));
   } catch (error) {
     const reason = reasonOf(error);
     throw new DiskwrightError(
       "OUTPUT",
-      `${tmpdir()}: the files of a virtual machine are kept there: ${reason}; name another directory (TMPDIR)`,
-      { path: tmpdir(), cause: error },
+      `${place}: the files of a virtual machine are kept there: ${reason}; name another directory (TMPDIR)`,
+      { path: place, cause: error },
     );
   }
 }

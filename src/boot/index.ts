@@ -22,3 +22,13 @@ export {
   type StoreFormat,
 } from "./efi/index.ts";
 export type { BootContext, BootFile, BootInstallation, EfiBootEntry, RawBoot } from "./installation.ts";
+export {
+  type Machine,
+  type PeSection,
+  peSections,
+  planUki,
+  readUki,
+  type UkiPlan,
+  type UkiReport,
+  type UkiSpec,
+} from "./uki/index.ts";

@@ -22,6 +22,7 @@ export {
   type SetOptions,
   type StoreFormat,
 } from "./efi/index.ts";
+
 export {
   type BootEntry,
   type CollectedEntries,
@@ -56,3 +57,14 @@ export {
   type LoaderConfiguration,
   type SystemdBootOptions,
 } from "./systemd-boot/index.ts";
+
+export {
+  type Machine,
+  type PeSection,
+  peSections,
+  planUki,
+  readUki,
+  type UkiPlan,
+  type UkiReport,
+  type UkiSpec,
+} from "./uki/index.ts";

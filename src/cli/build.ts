@@ -73,8 +73,7 @@ export async function runBuild(
     packers: packers({ workers: options.workers, isPortable: spec.portable }),
     hash: nativeHash,
   };
-  const onProgress = (done: number, total: number): void =>
-    voice.progress(() => progressLine(done, total));
+  const onProgress = (done: number, total: number): void => voice.progress(() => progressLine(done, total));
 
   async function writeOut(result: SteppedImage | { readonly plan: ImagePlan }): Promise<ImagePlan> {
     const targets = openOutputs(outputs, { ...spec, force }, signal);

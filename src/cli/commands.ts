@@ -1,11 +1,8 @@
 import { type Command, Option } from "commander";
 import { FORMAT_NAMES, type FormatName, formatFacts } from "../formats/index.ts";
 import type { BuildOptions } from "./build.ts";
-import type { DoctorOptions } from "./doctor.ts";
-import { parseCount, parseTime } from "./parse.ts";
-import type { RunOptions } from "./run.ts";
-import type { VmCommandOptions } from "./vm.ts";
 import type { ConvertOptions } from "./convert.ts";
+import type { DoctorOptions } from "./doctor.ts";
 import type { InspectOptions } from "./inspect.ts";
 import type { Ext4Options, FatOptions } from "./mkfs.ts";
 import {
@@ -23,6 +20,9 @@ import {
   fromOption,
   type ImageOptions,
 } from "./options.ts";
+import { parseCount, parseTime } from "./parse.ts";
+import type { RunOptions } from "./run.ts";
+import type { VmCommandOptions } from "./vm.ts";
 
 // The commands and their help. What a command does is loaded when it is run: starting takes a good part of a
 // short run.
@@ -115,7 +115,11 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     )
     .argument("<image>", "a disk image, of any format that is read")
     .requiredOption("--script <file>", "what is run, - for standard input")
-    .option("--root-partition <number>", "the partition with the root filesystem (default: the ext4 one)", parseCount)
+    .option(
+      "--root-partition <number>",
+      "the partition with the root filesystem (default: the ext4 one)",
+      parseCount,
+    )
     .option(
       "--mount <number:path>",
       "a partition that is mounted; may be given again (default: XBOOTLDR at /boot, the ESP at /boot, or else at /efi)",
@@ -135,10 +139,10 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     .description("Starts an image in QEMU, with its serial line on the terminal.")
     .argument("<image>", "a disk image, of any format that QEMU knows")
     .addOption(
-      new Option("--firmware <kind>", "what starts it (default: UEFI where there is an EFI system partition)").choices([
-        "bios",
-        "uefi",
-      ]),
+      new Option(
+        "--firmware <kind>",
+        "what starts it (default: UEFI where there is an EFI system partition)",
+      ).choices(["bios", "uefi"]),
     )
     .option("--efi-vars <file>", "variables of UEFI (default: those of a new machine)")
     .option("--secure-boot", "UEFI that starts only what is signed")
@@ -149,7 +153,9 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     )
     .addOption(fromOption())
     .addHelpText("after", RUN_EXAMPLES)
-    .action(async (path: string, options: RunOptions) => (await import("./run.ts")).runRun(path, options, signal));
+    .action(async (path: string, options: RunOptions) =>
+      (await import("./run.ts")).runRun(path, options, signal),
+    );
 
   program
     .command("doctor")

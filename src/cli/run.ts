@@ -1,5 +1,5 @@
-import { inspect } from "../inspect/index.ts";
 import type { ReadableFormat } from "../formats/index.ts";
+import { inspect } from "../inspect/index.ts";
 import { aboutImage, openImage } from "../node/index.ts";
 import { startImage } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";

@@ -97,13 +97,15 @@ function mounted(spec: ImageSpec, options: VmCommandOptions): ImageSpec {
 
 function parseMount(text: string): [number, string] {
   const match = /^(\d+):(\/.+)$/.exec(text);
-  if (match === null) throw new UsageError(`--mount "${text}": write the partition, a colon, and where: 1:/boot`);
+  if (match === null)
+    throw new UsageError(`--mount "${text}": write the partition, a colon, and where: 1:/boot`);
   return [Number(match[1]), match[2]!];
 }
 
 function rootOf(partitions: readonly LayoutPartition[], number: number | undefined): LayoutPartition {
   const candidates = partitions.filter(
-    (partition) => partition.filesystem?.type === "ext4" && (number === undefined || partition.number === number),
+    (partition) =>
+      partition.filesystem?.type === "ext4" && (number === undefined || partition.number === number),
   );
   const [root] = candidates;
   if (candidates.length === 1) return root!;
@@ -114,4 +116,3 @@ function rootOf(partitions: readonly LayoutPartition[], number: number | undefin
       : `partitions ${found} have ext4 filesystems: name the root with --root-partition`,
   );
 }
-

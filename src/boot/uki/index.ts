@@ -1,0 +1,3 @@
+export { planUki, type UkiPlan, type UkiSpec } from "./plan.ts";
+export { type PeSection, peSections, readUki, type UkiReport } from "./read.ts";
+export type { Machine } from "./structures.ts";

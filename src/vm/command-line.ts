@@ -112,7 +112,8 @@ export function startArguments(machine: StartMachine): string[] {
     ...machineArguments(machine, display === "none" ? ["graphics=off"] : []),
     ...(display === "none" ? ["-display", "none"] : ["-device", "VGA"]),
     ...["-drive", drive.join(",")],
-    ...["-device", `${DISK_DEVICES[disk]},drive=disk,serial=${DISK_SERIAL},bootindex=0`],
+    // Before networks, and behind a kernel of the extra arguments.
+    ...["-device", `${DISK_DEVICES[disk]},drive=disk,serial=${DISK_SERIAL},bootindex=1`],
     ...["-device", "virtio-rng-pci"],
     // Ctrl-A X ends the machine; Ctrl-C is for what runs in it.
     ...["-chardev", "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console"],

@@ -45,7 +45,7 @@ export const SCRIPT_PATH = "/run/diskwright/script";
 
 /** Before and behind what the script prints. */
 export function outputMarks(nonce: string): { readonly start: string; readonly end: string } {
-  return { start: `${nonce} output\n`, end: `\n${nonce} end\n` };
+  return { start: `${nonce} output\n`, end: `${nonce} end\n` };
 }
 
 /**

@@ -52,6 +52,9 @@ export class Monitor {
   }
 }
 
+/** What Unix systems call ENOSPC and EDQUOT. */
+const DISK_FULL = /no space left on device|quota exceeded/i;
+
 type JsonObject = Readonly<Record<string, unknown>>;
 
 function parse(line: string): JsonObject | undefined {
@@ -70,11 +73,13 @@ function objectOf(value: unknown): JsonObject | undefined {
 function eventOf({ event, data }: JsonObject): QemuEvent | undefined {
   const details = objectOf(data) ?? {};
   if (event === "BLOCK_IO_ERROR") {
+    const reason = typeof details.reason === "string" ? details.reason : "no reason is given";
     return {
       type: "io-error",
       operation: details.operation === "read" ? "read" : "write",
-      reason: typeof details.reason === "string" ? details.reason : "no reason is given",
-      isDiskFull: details.nospace === true,
+      reason,
+      // QEMU sets its flag only for machines that are to stop when the disk is full.
+      isDiskFull: details.nospace === true || DISK_FULL.test(reason),
     };
   }
   if (event === "SHUTDOWN") {

@@ -48,14 +48,13 @@ function run() {
     await pause(30);
     process.exit(status);
   };
-  const ioError = (nospace) =>
+  const ioError = (isFull) =>
     event("BLOCK_IO_ERROR", {
       device: "",
       "node-name": "disk",
       operation: "write",
       action: "report",
-      nospace,
-      reason: nospace ? "No space left on device" : "Input/output error",
+      reason: isFull ? "No space left on device" : "Input/output error",
     });
 
   const begin = () => {
@@ -73,7 +72,7 @@ function run() {
   };
   const finish = () => {
     record("unmounted");
-    output.write(`\n${nonce} end\n`);
+    output.write(`${nonce} end\n`);
     record("bye");
   };
   let onQuit = () => process.exit(0);
@@ -165,7 +164,7 @@ function run() {
     "not-unmounted": () => {
       script(0);
       record("unmount-failed /mnt /mnt/boot ");
-      output.write(`\n${nonce} end\n`);
+      output.write(`${nonce} end\n`);
       record("bye");
     },
     "no-goodbye": async () => {
@@ -175,7 +174,7 @@ function run() {
     },
     "never-unmounted": () => {
       script(0);
-      output.write(`\n${nonce} end\n`);
+      output.write(`${nonce} end\n`);
       record("bye");
     },
     "fails-at-the-end": async () => {

@@ -165,7 +165,7 @@ describe("the command line of a start", () => {
         "-drive",
         "if=none,id=disk,discard=unmap,format=qcow2,file.driver=file,file.filename=/images/a,,b.qcow2,snapshot=on,cache=unsafe",
         "-device",
-        "virtio-blk-pci,drive=disk,serial=diskwright,bootindex=0",
+        "virtio-blk-pci,drive=disk,serial=diskwright,bootindex=1",
         "-device",
         "virtio-rng-pci",
         "-chardev",
@@ -183,7 +183,7 @@ describe("the command line of a start", () => {
   it("keeps changes, has a window, and another disk when it is asked to", () => {
     const args = startArguments({ ...start, keepChanges: true, display: "window", disk: "nvme", firmware });
     expect(args.join(" ")).not.toMatch(/snapshot|cache=|graphics=off|-display/);
-    expect(args).toContain("nvme,drive=disk,serial=diskwright,bootindex=0");
+    expect(args).toContain("nvme,drive=disk,serial=diskwright,bootindex=1");
     expect(args).toContain("VGA");
     expect(args).toContain("q35,smm=on,vmport=off,pflash0=code,pflash1=variables");
   });

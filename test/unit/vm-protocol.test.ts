@@ -66,7 +66,7 @@ describe("records", () => {
 
 describe("the script's output", () => {
   const whole = utf8(
-    `firmware\n${NONCE} outpuh\n${NONCE} output\nhello\n${NONCE}\n\n${NONCE} en\nworld\n${NONCE} end\nrest`,
+    `firmware\n${NONCE} outpuh\n${NONCE} output\nhello\n${NONCE}\n\n${NONCE} en\nworld${NONCE} end\nrest`,
   );
   const expected = `hello\n${NONCE}\n\n${NONCE} en\nworld`;
 
@@ -83,16 +83,17 @@ describe("the script's output", () => {
 
   it("comes at once, but for what may be a mark", () => {
     const filter = new OutputFilter(NONCE);
-    expect(text(filter.feed(utf8(`${NONCE} output\na line\n`)))).toBe("a line");
-    expect(text(filter.feed(utf8("more")))).toBe("\nmore");
-    expect(text(filter.feed(utf8("\ndisk")))).toBe("");
-    expect(text(filter.finish())).toBe("\ndisk");
+    expect(text(filter.feed(utf8(`${NONCE} output\na line\n`)))).toBe("a line\n");
+    expect(text(filter.feed(utf8("a disk")))).toBe("a ");
+    expect(text(filter.feed(utf8("s")))).toBe("disks");
+    expect(text(filter.feed(utf8("disk")))).toBe("");
+    expect(text(filter.finish())).toBe("disk");
     expect(filter.isComplete).toBe(false);
   });
 
   it("is empty when nothing was printed, or nothing was run", () => {
     const filter = new OutputFilter(NONCE);
-    expect(text(filter.feed(utf8(`${NONCE} output\n\n${NONCE} end\n`)))).toBe("");
+    expect(text(filter.feed(utf8(`${NONCE} output\n${NONCE} end\n`)))).toBe("");
     expect(filter.isComplete).toBe(true);
     const silent = new OutputFilter(NONCE);
     expect(text(silent.feed(utf8("firmware")))).toBe("");
@@ -144,6 +145,18 @@ describe("the monitor", () => {
     ]);
     const shutdown = { event: "SHUTDOWN", data: { guest: true, reason: "guest-reset" } };
     expect(monitor.feed(line(shutdown)).events).toEqual([{ type: "shutdown", reason: "guest-reset" }]);
+  });
+
+  it("sees a full disk by the reason or by the flag", () => {
+    const isFull = (data: unknown) => new Monitor().feed(line({ event: "BLOCK_IO_ERROR", data })).events;
+    for (const data of [
+      { nospace: true, reason: "" },
+      { reason: "No space left on device" },
+      { reason: "Disc quota exceeded" },
+    ]) {
+      expect(isFull(data)).toMatchObject([{ isDiskFull: true }]);
+    }
+    expect(isFull({ nospace: false, reason: "Input/output error" })).toMatchObject([{ isDiskFull: false }]);
   });
 
   it("takes events without details, and what is no message", () => {

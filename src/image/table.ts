@@ -19,9 +19,9 @@ export function planTable(image: Image, sectors: number, partitions: readonly Pa
 
 function gptPlan(image: Image, sectors: number, partitions: readonly PartitionPlan[]) {
   const { sectorSize, layout, diskGuid, bootCode } = image;
-  const entries = partitions.map(({ number, name, type, guid, offset, size, attributes }) => ({
+  const entries = partitions.map(({ number, gptName, type, guid, offset, size, attributes }) => ({
     number,
-    name,
+    name: gptName,
     type: String(type),
     guid: guid!,
     attributes,
@@ -37,6 +37,7 @@ function gptPlan(image: Image, sectors: number, partitions: readonly PartitionPl
     diskGuid,
     bootCode,
     partitions: entries,
+    protectiveMbrBootable: layout.protectiveMbrBootable ?? false,
     ...(hybrid.length === 0 ? {} : { hybrid }),
     ...(layout.gptEntriesAt === undefined ? {} : { entriesLba: layout.gptEntriesAt / sectorSize }),
   });

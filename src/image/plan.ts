@@ -22,6 +22,8 @@ export type FilesystemPlan =
 export interface PartitionPlan {
   readonly number: number;
   readonly name: string;
+  /** What a GPT calls it. */
+  readonly gptName: string;
   /** The name or GUID of a GPT type, or the name or byte of an MBR type. */
   readonly type: string | number;
   readonly guid: string | undefined;
@@ -119,7 +121,7 @@ function partitionPlan(
   size: number,
   filesystem: FilesystemPlan | undefined,
 ): PartitionPlan {
-  const { name, number, type, bootable = false, hybrid, mount, raw } = partition;
+  const { name, gptName = name, number, type, bootable = false, hybrid, mount, raw } = partition;
   // What an MBR has as a flag, a GPT has as an attribute.
   const isActive = bootable && image.layout.table === "gpt";
   const attributes = (partition.attributes ?? 0n) | (isActive ? PARTITION_ATTRIBUTES.legacyBootable : 0n);
@@ -127,6 +129,7 @@ function partitionPlan(
   return {
     number,
     name,
+    gptName,
     type,
     guid: image.layout.table === "gpt" ? guid : undefined,
     bootable,

@@ -26,9 +26,9 @@ export function planTable(image: Image, sectors: number, parts: TableParts): Tab
 
 function gptPlan(image: Image, sectors: number, { partitions, bootCode }: TableParts) {
   const { sectorSize, layout, diskGuid } = image;
-  const entries = partitions.map(({ number, name, type, guid, offset, size, attributes }) => ({
+  const entries = partitions.map(({ number, gptName, type, guid, offset, size, attributes }) => ({
     number,
-    name,
+    name: gptName,
     type: String(type),
     guid: guid!,
     attributes,
@@ -44,6 +44,7 @@ function gptPlan(image: Image, sectors: number, { partitions, bootCode }: TableP
     diskGuid,
     bootCode,
     partitions: entries,
+    protectiveMbrBootable: layout.protectiveMbrBootable ?? false,
     ...(hybrid.length === 0 ? {} : { hybrid }),
     ...(layout.gptEntriesAt === undefined ? {} : { entriesLba: layout.gptEntriesAt / sectorSize }),
   });

@@ -61,8 +61,8 @@ export async function runInPlannedImage<Result>(
 }
 
 /** The image that holds what the disk holds now. Its boot loader is among what is copied. */
-async function planAgain(disk: FileSource, { image }: ImagePlan): Promise<ImagePlan> {
-  const harvested = await harvest(disk, { ...image, boot: undefined });
+async function planAgain(disk: FileSource, before: ImagePlan): Promise<ImagePlan> {
+  const harvested = await harvest(disk, before);
   const planned = plan(harvested.image);
   return { ...planned, warnings: [...harvested.warnings, ...planned.warnings] };
 }

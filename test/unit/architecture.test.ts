@@ -77,7 +77,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "image",
     "spec",
   ],
-  vm: ["bytes", "extents", "tree", "node"],
+  vm: ["bytes", "extents", "tree", "container", "image", "harvest", "node"],
   cli: [
     "container",
     "bytes",
@@ -89,8 +89,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "layouts",
     "image",
     "inspect",
+    "harvest",
     "spec",
     "node",
+    "vm",
     "vm",
   ],
 };

@@ -1,4 +1,4 @@
-import type { ByteSource } from "../../extents/index.ts";
+import { type ByteSource, type FunctionContent, sourceContent } from "../../extents/index.ts";
 import { filesystemSeed } from "../checksum.ts";
 import { COMPATIBLE, featureNames, INCOMPATIBLE, READ_ONLY_COMPATIBLE } from "../features.ts";
 import { BASE_INODE_SIZE, type Superblock } from "../structures.ts";
@@ -41,6 +41,8 @@ const MOST_VERIFIED = 65536;
 export class Frame {
   readonly superblock: Superblock;
   readonly source: ByteSource;
+  /** The same, for extents. */
+  readonly content: FunctionContent;
   readonly problems: Problems;
   /** Bytes. */
   readonly blockSize: number;
@@ -57,6 +59,7 @@ export class Frame {
 
   constructor(source: ByteSource, superblock: Superblock, problems: Problems) {
     this.source = source;
+    this.content = sourceContent(source);
     this.superblock = superblock;
     this.problems = problems;
     this.#cache = new PieceCache(source);

@@ -59,6 +59,7 @@ export {
 } from "./systemd-boot/index.ts";
 
 export {
+  installUnifiedKernel,
   type Machine,
   type PeSection,
   peSections,
@@ -67,4 +68,8 @@ export {
   type UkiPlan,
   type UkiReport,
   type UkiSpec,
+  type UnifiedKernelOptions,
+  type UnifiedKernels,
+  unifiedKernels,
+  withFilesStaged,
 } from "./uki/index.ts";

@@ -16,9 +16,9 @@ export async function runDoctor(
   const report = await examine({ qemu, busybox, signal });
   if (json) return await printJson(report);
   const width = Math.max(...report.findings.map(({ name }) => name.length));
-  const indent = " ".repeat(width + 5);
+  const indent = " ".repeat(width + 6);
   const lines = report.findings.flatMap(({ name, works, detail, enables }) => [
-    `${works ? "yes" : "no "}  ${name.padEnd(width)}${detail.replaceAll("\n", `\n${indent}`)}`,
+    `${works ? "yes" : "no "}  ${name.padEnd(width + 1)}${detail.replaceAll("\n", `\n${indent}`)}`,
     `${indent}for ${enables}`,
   ]);
   await print(

@@ -78,6 +78,7 @@ async function imageFields(options: ImageOptions & StepOptions): Promise<Spec> {
     bootloader: options.bootloader,
     bootFiles: options.bootFiles,
     kernelOptions: options.kernelOptions,
+    unifiedKernels: options.unifiedKernels,
     bootTimeout: options.bootTimeout,
     bootEntries: await items("bootEntries", options.bootEntry, "--boot-entry"),
     serialConsole: options.serialConsole,

@@ -52,7 +52,8 @@ export interface PackingOptions {
 
 /** What makes the image boot. */
 export interface BootOptions {
-  readonly bootloader?: "systemd-boot" | "grub" | "none";
+  readonly bootloader?: "systemd-boot" | "grub" | "unified-kernel" | "none";
+  readonly unifiedKernels?: boolean;
   readonly bootFiles?: string;
   readonly kernelOptions?: string;
   readonly bootTimeout?: number;
@@ -248,7 +249,11 @@ function addBootOptions(command: Command): Command {
       new Option(
         "--bootloader <name>",
         "what starts the system: its files and sectors are placed, no program is run (default: none)",
-      ).choices(["systemd-boot", "grub", "none"]),
+      ).choices(["systemd-boot", "grub", "unified-kernel", "none"]),
+    )
+    .option(
+      "--unified-kernels",
+      "with systemd-boot: one file for each kernel, with its initrds and its command line",
     )
     .option(
       "--kernel-options <text>",

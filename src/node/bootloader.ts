@@ -6,7 +6,10 @@ import {
   type EntryOptions,
   installGrub,
   installSystemdBoot,
+  installUnifiedKernel,
   type LinuxEntry,
+  unifiedKernels,
+  withFilesStaged,
 } from "../boot/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { Content } from "../extents/index.ts";
@@ -32,14 +35,23 @@ export async function installBootloader(
   const entries = { entries: bootEntriesOf(spec), kernelOptions: spec.kernelOptions };
   const files =
     spec.bootFiles === undefined ? undefined : await directory(resolve(spec.bootFiles), { signal });
-  return spec.bootloader === "grub"
-    ? await grub(context, spec, entries, files)
-    : await systemdBoot(context, spec, entries, files);
+  switch (spec.bootloader) {
+    case "grub":
+      return await grub(context, spec, entries, files);
+    case "unified-kernel":
+      return await installUnifiedKernel(context, { ...entries, stubs: stubsIn(files) });
+    default:
+      return await systemdBoot(context, spec, entries, files);
+  }
+}
+
+function stubsIn(files: Tree | undefined): Content[] | undefined {
+  return files && programsIn(files, /^linux[a-z0-9]+\.efi\.stub$/);
 }
 
 async function systemdBoot(
   context: BootContext,
-  { bootTimeout, bootFiles }: Spec,
+  { bootTimeout, bootFiles, unifiedKernels: isUnified = false }: Spec,
   entries: EntryOptions,
   files: Tree | undefined,
 ): Promise<BootInstallation> {
@@ -52,7 +64,16 @@ async function systemdBoot(
       { path: bootFiles! },
     );
   }
-  return await installSystemdBoot(context, { ...entries, loaders, loader });
+  if (!isUnified) return await installSystemdBoot(context, { ...entries, loaders, loader });
+  const kernels = await unifiedKernels(context, { ...entries, stubs: stubsIn(files) });
+  const staged = withFilesStaged(context, kernels.files);
+  // What lies in the tree is found by the loader itself.
+  const installation = await installSystemdBoot(staged, { entries: [], loaders, loader });
+  return {
+    ...installation,
+    files: [...kernels.files, ...installation.files],
+    warnings: [...kernels.warnings, ...installation.warnings],
+  };
 }
 
 /** The files in the root of a tree whose names match. */

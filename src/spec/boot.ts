@@ -28,12 +28,16 @@ export type BootEntrySpec = v.InferOutput<typeof bootEntry>;
 /** What makes the image boot. */
 export const bootFields = {
   bootloader: field(
-    oneOf("systemd-boot", "grub", "none"),
-    "What starts the system: its files and sectors are placed, and no program is run. Default none.",
+    oneOf("systemd-boot", "grub", "unified-kernel", "none"),
+    "What starts the system: its files and sectors are placed, and no program is run. `unified-kernel`: the firmware, without a boot loader. Default none.",
   ),
   bootFiles: field(
     hostPath,
     "A directory with the boot loader's own files, such as /usr/lib/grub or /usr/lib/systemd/boot/efi. Default: those in the tree.",
+  ),
+  unifiedKernels: field(
+    flag,
+    "With systemd-boot: one file for each kernel, with its initrds and its command line, in place of an entry.",
   ),
   kernelOptions: field(
     text,

@@ -53,7 +53,7 @@ export function machineFields(options: MachineOptions): MachineSpec {
     modules: options.modules,
     busybox: options.busybox,
     accelerator: options.accelerator,
-    timeout: options.timeout,
+    timeout: options.vmTimeout,
     memory: options.memory,
     cpus: options.cpus,
     devices: options.device && [...options.device],

@@ -70,7 +70,7 @@ export interface MachineOptions {
   readonly modules?: string;
   readonly busybox?: string;
   readonly accelerator?: "auto" | "kvm" | "hvf" | "whpx" | "tcg";
-  readonly timeout?: number;
+  readonly vmTimeout?: number;
   readonly memory?: number;
   readonly cpus?: number;
   readonly device?: readonly string[];
@@ -306,7 +306,7 @@ export function addScriptOptions(command: Command): Command {
     )
     .option("--modules <path>", "the directory of its modules (default: /lib/modules/RELEASE)")
     .option("--busybox <file>", "a static busybox (default: that of the host, or of the tree)")
-    .option("--timeout <seconds>", "when the machine is ended (default: 900)", parseSeconds)
+    .option("--vm-timeout <seconds>", "when the machine is ended (default: 900)", parseSeconds)
     .option("--device <path>", "a further name of the disk, such as /dev/sda; may be given again", collect)
     .option("--console-log <file>", "a file for what the kernel prints")
     .option(

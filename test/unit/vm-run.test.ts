@@ -184,6 +184,15 @@ describe("a run that fails", () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
+  it("by a program that cannot be started names it", async () => {
+    const qemu = join(scratch, "qemu-of-nobody");
+    writeFileSync(qemu, "#!/nowhere/interpreter\n", { mode: 0o755 });
+    await expect(runInImage(options("ok", { qemu }))).rejects.toMatchObject({
+      code: "VM_QEMU_FAILED",
+      path: qemu,
+    });
+  });
+
   it("does not start when the caller has asked to stop before", async () => {
     const error = await failure("hang", { signal: AbortSignal.abort() });
     expect(error.code).toBe("ABORTED");

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DiskwrightError } from "../errors.ts";
 import { fileTarget, reasonOf } from "../node/index.ts";
@@ -22,7 +22,7 @@ import { type ModuleSet, modulesToLoad, type WantedModules } from "./modules.ts"
 import { checkOptions } from "./options.ts";
 import { type Busybox, findBusybox, findQemu } from "./programs.ts";
 import { panicOf, readableTail } from "./protocol.ts";
-import { scratchStem, withScratch } from "./scratch.ts";
+import { scratchStem, withScratch, writeScratch } from "./scratch.ts";
 import { type FirmwareStore, firmwareStore, makeStore } from "./variables.ts";
 import { failureOf } from "./verdict.ts";
 
@@ -221,8 +221,8 @@ async function runPrepared(settings: Settings, prepared: Prepared, directory: st
   const { qemu, nonce } = prepared;
   const store = storeIn(settings, prepared, directory);
   const machine = machineIn(settings, prepared, store, directory);
-  writeFileSync(machine.kernel, kernel.bytes);
-  writeFileSync(machine.initramfs, prepared.archive);
+  writeScratch(machine.kernel, kernel.bytes);
+  writeScratch(machine.initramfs, prepared.archive);
   if (store !== undefined) makeStore(store);
   const args = stepArguments(machine);
   const end = await withConsoleLog(settings, (onConsole) =>

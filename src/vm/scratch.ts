@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,9 +23,18 @@ export function scratchStem(): string {
   return join(tmpdir(), "diskwright-vm-");
 }
 
+/** Writes a file of a virtual machine. */
+export function writeScratch(path: string, bytes: Uint8Array): void {
+  attempt(() => writeFileSync(path, bytes));
+}
+
 function makeDirectory(): string {
+  return attempt(() => mkdtempSync(scratchStem()));
+}
+
+function attempt<Result>(action: () => Result): Result {
   try {
-    return mkdtempSync(scratchStem());
+    return action();
   } catch (error) {
     const reason = reasonOf(error);
     throw new DiskwrightError(

@@ -1,4 +1,6 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { DiskwrightError, type ErrorCode } from "../errors.ts";
+import { reasonOf } from "../node/index.ts";
 import type { MachineFirmware } from "./command-line.ts";
 import type { Firmware } from "./firmware.ts";
 
@@ -24,19 +26,24 @@ export function firmwareStore(firmware: Firmware, stored: string | undefined, pa
 
 /** Makes the store. It can be written, even if what it starts as cannot. */
 export function makeStore({ firmware, start }: FirmwareStore): void {
-  if (firmware.variables.path !== start) writeFileSync(firmware.variables.path, readFileSync(start));
+  if (firmware.variables.path === start) return;
+  const bytes = attempt(start, "SOURCE_UNREADABLE", () => readFileSync(start));
+  const { path } = firmware.variables;
+  attempt(path, "OUTPUT", () => writeFileSync(path, bytes));
 }
 
 /** How a store of variables in qcow2 starts; all others are raw. */
 const QCOW2_MAGIC = "QFI\u00fb";
 
 function storeFormat(path: string): "raw" | "qcow2" {
-  const start = Buffer.alloc(QCOW2_MAGIC.length);
-  const descriptor = openSync(path, "r");
-  try {
-    readSync(descriptor, start);
-  } finally {
-    closeSync(descriptor);
-  }
+  const start = attempt(path, "SOURCE_UNREADABLE", () => readFileSync(path).subarray(0, QCOW2_MAGIC.length));
   return start.toString("latin1") === QCOW2_MAGIC ? "qcow2" : "raw";
+}
+
+function attempt<Result>(path: string, code: ErrorCode, action: () => Result): Result {
+  try {
+    return action();
+  } catch (error) {
+    throw new DiskwrightError(code, `${path}: ${reasonOf(error)}`, { path, cause: error });
+  }
 }

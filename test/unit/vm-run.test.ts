@@ -206,6 +206,20 @@ describe("a run that fails", () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
+  it("by a directory for its files that cannot be used names it", async () => {
+    process.env.TMPDIR = join(scratch, "nowhere");
+    try {
+      await expect(runInImage(options("ok"))).rejects.toMatchObject({
+        code: "OUTPUT",
+        message: expect.stringMatching(
+          /nowhere: the files of a virtual machine are kept there: no such file/,
+        ),
+      });
+    } finally {
+      process.env.TMPDIR = temporary;
+    }
+  });
+
   it("by a console log that cannot be written names it", async () => {
     const consoleLog = join(scratch, "nowhere/console.log");
     await expect(runInImage(options("ok", { consoleLog }))).rejects.toMatchObject({

@@ -1,9 +1,9 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DiskwrightError } from "../errors.ts";
 import { runProgram } from "./child.ts";
 import type { Accelerator } from "./command-line.ts";
-import { withScratch } from "./scratch.ts";
+import { withScratch, writeScratch } from "./scratch.ts";
 
 /** What became of trying an accelerator. */
 export interface AcceleratorProbe {
@@ -49,7 +49,7 @@ export async function probeAccelerator(
     const sector = new Uint8Array(SECTOR_SIZE);
     sector.set(PROGRAM);
     sector.set([0x55, 0xaa], SECTOR_SIZE - 2);
-    writeFileSync(path, sector);
+    writeScratch(path, sector);
     const args = [
       ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
       ...["-machine", "pc", "-accel", accelerator, "-cpu", "max", "-m", "16"],

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { DiskwrightError } from "../errors.ts";
+import { reasonOf } from "../node/index.ts";
 
 /** How a program ended. */
 export interface ProgramResult {
@@ -49,6 +51,14 @@ export async function runProgram(
     signal?.removeEventListener("abort", kill);
     release();
   }
+}
+
+/** The error of a program that cannot be started, though it is there. */
+export function startFailure(program: string, error: Error): DiskwrightError {
+  return new DiskwrightError("VM_QEMU_FAILED", `${program}: cannot be started: ${reasonOf(error)}`, {
+    path: program,
+    cause: error,
+  });
 }
 
 /** Has a child end when this process does; the function that is given back lets it be. */

@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-  statSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import * as v from "valibot";
@@ -188,18 +179,4 @@ function* wellKnown(share: string | undefined): Generator<Firmware> {
 
 function realPath(path: string): string {
   return existsSync(path) ? realpathSync(path) : path;
-}
-
-const QCOW2_MAGIC = "QFI\u00fb";
-
-/** The format of a store of variables, by its first bytes. */
-export function variablesFormat(path: string): "raw" | "qcow2" {
-  const start = Buffer.alloc(QCOW2_MAGIC.length);
-  const descriptor = openSync(path, "r");
-  try {
-    readSync(descriptor, start);
-  } finally {
-    closeSync(descriptor);
-  }
-  return start.toString("latin1") === QCOW2_MAGIC ? "qcow2" : "raw";
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
-import { endWithProcess } from "./child.ts";
+import { endWithProcess, startFailure } from "./child.ts";
 import { DESCRIPTORS } from "./command-line.ts";
 import { Monitor, type QemuEvent, QUIT } from "./monitor.ts";
 import { LineSplitter, OutputFilter, parseRecord, Tail, type VmRecord } from "./protocol.ts";
@@ -137,7 +137,7 @@ export async function runMachine(run: MachineRun): Promise<MachineEnd> {
   if (run.signal?.aborted) abort();
   try {
     const exit = await new Promise<MachineEnd["exit"]>((resolve, reject) => {
-      child.on("error", (error) => (child.pid === undefined ? reject(error) : undefined));
+      child.on("error", (error) => reject(startFailure(run.qemu, error)));
       child.on("close", (code, signal) => resolve({ code, signal }));
     });
     if (failure === undefined) print(filter.finish());

@@ -11,16 +11,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 const QEMU = "qemu-system-x86_64";
 
-/** Where systems have programs that not every user's PATH names. */
-const FURTHER_DIRECTORIES = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
-
 /** The file of a program that is looked for as a shell does it; `undefined` when there is none. */
 export function findProgram(name: string, environment: Environment = process.env): string | undefined {
-  const named = (environment.PATH ?? environment.Path ?? "").split(delimiter).filter((path) => path !== "");
-  const isWindows = process.platform === "win32";
-  const file = isWindows ? `${name}.exe` : name;
-  const directories = isWindows ? named : [...named, ...FURTHER_DIRECTORIES];
-  return directories.map((directory) => join(directory, file)).find(isProgram);
+  const directories = (environment.PATH ?? environment.Path ?? "").split(delimiter);
+  const file = process.platform === "win32" ? `${name}.exe` : name;
+  return directories
+    .filter((path) => path !== "")
+    .map((directory) => join(directory, file))
+    .find(isProgram);
 }
 
 function isProgram(path: string): boolean {

@@ -133,27 +133,36 @@ function overlap(data: Uint8Array, mark: Uint8Array): number {
 /** Keeps the last bytes of a stream. */
 export class Tail {
   readonly #limit: number;
-  #bytes: Uint8Array = new Uint8Array(0);
-  #dropped = 0;
+  #parts: Uint8Array[] = [];
+  #length = 0;
 
+  /** `limit` is in bytes. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   add(bytes: Uint8Array): void {
-    const all = concatenated(this.#bytes, bytes);
-    const excess = Math.max(0, all.length - this.#limit);
-    this.#dropped += excess;
-    this.#bytes = all.slice(excess);
-  }
-
-  /** How many bytes came before those that were kept. */
-  get dropped(): number {
-    return this.#dropped;
+    this.#parts.push(bytes.slice());
+    this.#length += bytes.length;
+    // Not at every part: what comes in drops would be copied again and again.
+    if (this.#length > 2 * this.#limit) this.#trim();
   }
 
   get bytes(): Uint8Array {
-    return this.#bytes;
+    this.#trim();
+    return this.#parts[0]!;
+  }
+
+  #trim(): void {
+    const all = new Uint8Array(this.#length);
+    let at = 0;
+    for (const part of this.#parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    const kept = all.slice(Math.max(0, all.length - this.#limit));
+    this.#parts = [kept];
+    this.#length = kept.length;
   }
 }
 

@@ -1,21 +1,20 @@
 import { randomUUID } from "node:crypto";
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DiskwrightError } from "../errors.ts";
 import { fileTarget, reasonOf } from "../node/index.ts";
 import { type ChosenAccelerator, chooseAccelerator } from "./accelerator.ts";
 import { type Accelerator, type StepMachine, stepArguments } from "./command-line.ts";
 import { VmError, type VmEvidence } from "./error.ts";
-import { findFirmware, variablesFormat } from "./firmware.ts";
-import { type InitPlan, initScript, SCRIPT_PATH, type VmLink, type VmMount } from "./init-script.ts";
+import { type Firmware, findFirmware } from "./firmware.ts";
+import {
+  type InitPlan,
+  initScript,
+  type OutputLine,
+  SCRIPT_PATH,
+  type VmLink,
+  type VmMount,
+} from "./init-script.ts";
 import { initramfs } from "./initramfs.ts";
 import type { Kernel } from "./kernel.ts";
 import { type MachineEnd, runMachine, type VmTimings } from "./machine.ts";
@@ -23,7 +22,8 @@ import { type ModuleSet, modulesToLoad, type WantedModules } from "./modules.ts"
 import { checkOptions } from "./options.ts";
 import { type Busybox, findBusybox, findQemu } from "./programs.ts";
 import { panicOf, readableTail } from "./protocol.ts";
-import { scratchStem, withScratch } from "./scratch.ts";
+import { scratchStem, withScratch, writeScratch } from "./scratch.ts";
+import { type FirmwareStore, firmwareStore, makeStore } from "./variables.ts";
 import { failureOf } from "./verdict.ts";
 
 /** A script that is to be run as root inside an image, and the machine for it. */
@@ -130,7 +130,27 @@ const SHOWN_CONSOLE = 4096;
  *   with `VM_NO_…` when something is missing for it, or `INVALID_SPEC`, before anything is started.
  */
 export async function runInImage(options: VmOptions): Promise<VmResult> {
-  const settings = {
+  const settings = settingsOf(options);
+  checkOptions(settings);
+  checkHost();
+  const prepared = await prepare(settings);
+  if (options.dryRun) return { status: "planned", ...factsOf(settings, prepared, `${scratchStem()}XXXXXX`) };
+  return await withScratch((directory) => runPrepared(settings, prepared, directory));
+}
+
+/** The options with all that has a default. */
+interface Settings extends VmOptions {
+  readonly root: { readonly partition: number; readonly type: string };
+  readonly mounts: readonly VmMount[];
+  readonly links: readonly VmLink[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly timeoutSeconds: number;
+}
+
+function settingsOf(options: VmOptions): Settings {
+  return {
     ...options,
     root: { partition: options.root.partition, type: options.root.type ?? DEFAULTS.type },
     mounts: [...(options.mounts ?? [])].sort((a, b) => depth(a.path) - depth(b.path)),
@@ -140,79 +160,86 @@ export async function runInImage(options: VmOptions): Promise<VmResult> {
     cpus: options.cpus ?? DEFAULTS.cpus,
     timeoutSeconds: options.timeoutSeconds ?? DEFAULTS.timeoutSeconds,
   };
-  checkOptions(settings);
-  checkHost();
-  const qemu = findQemu(options.qemu);
-  const busybox = await findBusybox(options.busybox, options.kernel.modules.files);
-  const modules = await modulesToLoad(options.kernel, wantedModules(settings));
-  const firmware = options.efi && findFirmware({ ...options.efi, qemu, variables: options.efi.variables });
-  const accelerator = await chooseAccelerator(options.accelerator ?? "auto", qemu, options.signal);
+}
+
+/** What a machine is made of, found and checked. */
+interface Prepared {
+  readonly qemu: string;
+  readonly accelerator: ChosenAccelerator;
+  readonly firmware: Firmware | undefined;
+  readonly nonce: string;
+  readonly output: OutputLine;
+  /** What the kernel starts from. */
+  readonly archive: Uint8Array;
+}
+
+async function prepare(settings: Settings): Promise<Prepared> {
+  const { kernel, efi, signal } = settings;
+  const qemu = findQemu(settings.qemu);
+  const busybox = await findBusybox(settings.busybox, kernel.modules.files);
+  const modules = await modulesToLoad(kernel, wantedModules(settings));
+  const firmware = efi && findFirmware({ ...efi, qemu });
+  const accelerator = await chooseAccelerator(settings.accelerator ?? "auto", qemu, signal);
   const nonce = `diskwright-${randomUUID()}`;
   const output = modules.has("virtio_console") ? "virtio" : "serial";
-  const archive = startArchive({ ...settings, nonce, output, modules, busybox });
+  const archive = startArchive(settings, { nonce, output }, modules, busybox);
+  return { qemu, accelerator, firmware, nonce, output, archive };
+}
 
-  const machineIn = (directory: string): StepMachine => {
-    const variables = join(directory, "variables");
-    const template = firmware?.template;
-    const format =
-      options.efi && existsSync(options.efi.variables)
-        ? variablesFormat(options.efi.variables)
-        : (template?.format ?? "raw");
-    return {
-      ...settings,
-      accelerator: accelerator.accelerator,
-      firmware: firmware && { ...firmware, variables: { path: variables, format } },
-      extraArguments: options.extraArguments ?? [],
-      kernel: join(directory, "kernel"),
-      initramfs: join(directory, "initramfs"),
-      output,
-      time: options.time,
-    };
+/** The machine, with its files in a directory. */
+function machineIn(
+  settings: Settings,
+  { accelerator, output }: Prepared,
+  store: FirmwareStore | undefined,
+  directory: string,
+): StepMachine {
+  return {
+    ...settings,
+    accelerator: accelerator.accelerator,
+    firmware: store?.firmware,
+    extraArguments: settings.extraArguments ?? [],
+    kernel: join(directory, "kernel"),
+    initramfs: join(directory, "initramfs"),
+    output,
+    time: settings.time,
   };
-  const facts = (machine: StepMachine): VmFacts => ({
-    command: { program: qemu, args: stepArguments(machine) },
-    accelerator,
-    kernel: options.kernel.release,
-  });
-  if (options.dryRun) return { status: "planned", ...facts(machineIn(`${scratchStem()}XXXXXX`)) };
+}
 
-  return await withScratch(async (directory) => {
-    const machine = machineIn(directory);
-    writeFileSync(machine.kernel, options.kernel.bytes);
-    writeFileSync(machine.initramfs, archive);
-    if (options.efi !== undefined && firmware !== undefined) {
-      const { variables } = options.efi;
-      copyFileSync(
-        existsSync(variables) ? variables : firmware.template.path,
-        machine.firmware!.variables.path,
-      );
-    }
-    const { command, ...rest } = facts(machine);
-    const end = await withConsoleLog(options, (onConsole) =>
-      runMachine({
-        ...settings,
-        qemu,
-        args: command.args,
-        nonce,
-        onConsole,
-        onOutput: options.onOutput,
-        signal: options.signal,
-      }),
-    );
-    throwFailure(settings, end);
-    if (options.efi !== undefined) {
-      await replaceFile(options.efi.variables, readFileSync(machine.firmware!.variables.path));
-    }
-    return {
-      status: "done",
-      command,
-      ...rest,
-      exitCode: 0,
-      output: Buffer.from(end.output.bytes).toString(),
-      consoleTail: readableTail(end.console, SHOWN_CONSOLE),
-      timings: end.timings,
-    };
-  });
+function storeIn({ efi }: Settings, { firmware }: Prepared, directory: string): FirmwareStore | undefined {
+  return efi && firmware && firmwareStore(firmware, efi.variables, join(directory, "variables"));
+}
+
+function factsOf(settings: Settings, prepared: Prepared, directory: string): VmFacts {
+  const store = storeIn(settings, prepared, directory);
+  const args = stepArguments(machineIn(settings, prepared, store, directory));
+  const { qemu, accelerator } = prepared;
+  return { command: { program: qemu, args }, accelerator, kernel: settings.kernel.release };
+}
+
+async function runPrepared(settings: Settings, prepared: Prepared, directory: string): Promise<VmDone> {
+  const { kernel, efi, signal, onOutput, timeoutSeconds } = settings;
+  const { qemu, nonce } = prepared;
+  const store = storeIn(settings, prepared, directory);
+  const machine = machineIn(settings, prepared, store, directory);
+  writeScratch(machine.kernel, kernel.bytes);
+  writeScratch(machine.initramfs, prepared.archive);
+  if (store !== undefined) makeStore(store);
+  const args = stepArguments(machine);
+  const end = await withConsoleLog(settings, (onConsole) =>
+    runMachine({ qemu, args, nonce, timeoutSeconds, signal, onOutput, onConsole }),
+  );
+  throwFailure(settings, end);
+  if (efi !== undefined && store !== undefined) {
+    await replaceFile(efi.variables, readFileSync(store.firmware.variables.path));
+  }
+  return {
+    status: "done",
+    ...factsOf(settings, prepared, directory),
+    exitCode: 0,
+    output: Buffer.from(end.output.bytes).toString(),
+    consoleTail: readableTail(end.console, SHOWN_CONSOLE),
+    timings: end.timings,
+  };
 }
 
 function depth(path: string): number {
@@ -229,16 +256,9 @@ function checkHost(): void {
 }
 
 /** Filesystems whose module has another name. */
-const FILESYSTEM_MODULES: Readonly<Record<string, string>> = { ext2: "ext4", ext3: "ext4", msdos: "msdos" };
+const FILESYSTEM_MODULES: Readonly<Record<string, string>> = { ext2: "ext4", ext3: "ext4" };
 
-function wantedModules({
-  root,
-  mounts,
-  efi,
-}: Pick<VmOptions, "efi"> & {
-  readonly root: { readonly type: string };
-  readonly mounts: readonly VmMount[];
-}): WantedModules {
+function wantedModules({ root, mounts, efi }: Settings): WantedModules {
   const types = [root, ...mounts].map(({ type }) => type);
   return {
     required: [
@@ -257,19 +277,18 @@ function wantedModules({
   };
 }
 
-/** What the machine starts from. */
+/** What the kernel starts from. */
 function startArchive(
-  plan: Omit<InitPlan, "modules" | "command"> & {
-    readonly script: Uint8Array;
-    readonly modules: ModuleSet;
-    readonly busybox: Busybox;
-  },
+  settings: Settings,
+  line: Pick<InitPlan, "nonce" | "output">,
+  { modules }: ModuleSet,
+  { bytes: busybox }: Busybox,
 ): Uint8Array {
-  const { modules } = plan.modules;
-  const hasInterpreter = plan.script[0] === 0x23 && plan.script[1] === 0x21;
+  const { script } = settings;
+  const hasInterpreter = script[0] === 0x23 && script[1] === 0x21;
   const command = hasInterpreter ? [SCRIPT_PATH] : ["/bin/sh", SCRIPT_PATH];
-  const init = initScript({ ...plan, modules, command });
-  return initramfs({ init, busybox: plan.busybox.bytes, modules, script: plan.script });
+  const init = initScript({ ...settings, ...line, modules, command });
+  return initramfs({ init, busybox, modules, script });
 }
 
 /** Has all that the kernel prints written to a file as well, if one is named. */
@@ -311,15 +330,7 @@ async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
 /** How much of the output an error shows that nobody has seen, in bytes. */
 const SHOWN_OUTPUT = 1024;
 
-function throwFailure(
-  {
-    image,
-    timeoutSeconds,
-    memoryMiB,
-    onOutput,
-  }: VmOptions & { readonly timeoutSeconds: number; readonly memoryMiB: number },
-  end: MachineEnd,
-): void {
+function throwFailure({ image, timeoutSeconds, memoryMiB, onOutput }: Settings, end: MachineEnd): void {
   const { records, events, exit, endedFor, qemuMessages } = end;
   const panic = panicOf(end.console.bytes);
   const failure = failureOf({

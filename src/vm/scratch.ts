@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DiskwrightError } from "../errors.ts";
 import { reasonOf } from "../node/index.ts";
 
@@ -29,9 +29,18 @@ export function scratchStem(place: string = tmpdir()): string {
   return join(place, ".diskwright-vm-");
 }
 
+/** Writes a file of a virtual machine. */
+export function writeScratch(path: string, bytes: Uint8Array): void {
+  attempt(dirname(path), () => writeFileSync(path, bytes));
+}
+
 function makeDirectory(place: string): string {
+  return attempt(place, () => mkdtempSync(scratchStem(place)));
+}
+
+function attempt<Result>(place: string, action: () => Result): Result {
   try {
-    return mkdtempSync(scratchStem(place));
+    return action();
   } catch (error) {
     const reason = reasonOf(error);
     throw new DiskwrightError(

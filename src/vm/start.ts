@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { type ChosenAccelerator, chooseAccelerator } from "./accelerator.ts";
-import { endWithProcess } from "./child.ts";
-import { type Accelerator, type MachineFirmware, startArguments } from "./command-line.ts";
-import { findFirmware, variablesFormat } from "./firmware.ts";
+import { endWithProcess, startFailure } from "./child.ts";
+import { type Accelerator, startArguments } from "./command-line.ts";
+import { findFirmware } from "./firmware.ts";
 import { machineProblems } from "./options.ts";
 import { findQemu } from "./programs.ts";
 import type { CommandLine } from "./run.ts";
 import { scratchStem, withScratch } from "./scratch.ts";
+import { type FirmwareStore, firmwareStore, makeStore } from "./variables.ts";
 
 /** An image that is to be started, to try it. */
 export interface StartOptions {
@@ -61,11 +61,13 @@ export async function startImage(options: StartOptions): Promise<StartResult> {
   const qemu = findQemu(options.qemu);
   const accelerator = await chooseAccelerator(options.accelerator ?? "auto", qemu, signal);
 
-  const commandIn = (directory: string, isDry: boolean): CommandLine => ({
+  const storeIn = (directory: string): FirmwareStore | undefined =>
+    options.firmware === "bios" ? undefined : storeOf(options, qemu, directory);
+  const commandWith = (store: FirmwareStore | undefined): CommandLine => ({
     program: qemu,
     args: startArguments({
       image: { path: options.image, format: options.format },
-      firmware: options.firmware === "bios" ? undefined : machineFirmware(options, qemu, directory, isDry),
+      firmware: store?.firmware,
       accelerator: accelerator.accelerator,
       disk: options.disk ?? "virtio",
       display: options.display ?? "none",
@@ -76,28 +78,26 @@ export async function startImage(options: StartOptions): Promise<StartResult> {
     }),
   });
   if (options.dryRun) {
-    const command = commandIn(`${scratchStem()}XXXXXX`, true);
+    const command = commandWith(storeIn(`${scratchStem()}XXXXXX`));
     return { status: "planned", command, accelerator, exitCode: undefined };
   }
   return await withScratch(async (directory) => {
-    const command = commandIn(directory, false);
+    const store = storeIn(directory);
+    if (store !== undefined) makeStore(store);
+    const command = commandWith(store);
     return { status: "ended", command, accelerator, exitCode: await run(command, signal) };
   });
 }
 
-/** Firmware with variables that the machine may write. */
-function machineFirmware(
+/** Firmware with variables that the machine may write: the caller's own when changes are kept. */
+function storeOf(
   { variables, keepChanges, secureBoot }: StartOptions,
   qemu: string,
   directory: string,
-  isDry: boolean,
-): MachineFirmware {
+): FirmwareStore {
   const firmware = findFirmware({ qemu, secureBoot, variables });
-  const start = variables !== undefined && existsSync(variables) ? variables : firmware.template.path;
-  const format = start === variables ? variablesFormat(start) : firmware.template.format;
-  const path = keepChanges && variables !== undefined ? variables : join(directory, "variables");
-  if (!isDry && path !== start) copyFileSync(start, path);
-  return { ...firmware, variables: { path, format } };
+  const isKept = keepChanges && variables !== undefined;
+  return firmwareStore(firmware, variables, isKept ? variables : join(directory, "variables"));
 }
 
 /** How long QEMU may take to end in order, which sets the terminal right again. */
@@ -114,7 +114,7 @@ async function run({ program, args }: CommandLine, signal: AbortSignal | undefin
   signal?.addEventListener("abort", abort, { once: true });
   if (signal?.aborted) abort();
   try {
-    const { code, endedBy } = await ended(child);
+    const { code, endedBy } = await ended(program, child);
     if (signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
     if (code === null) throw new DiskwrightError("VM_QEMU_KILLED", `QEMU was ended by the signal ${endedBy}`);
     return code;
@@ -126,10 +126,11 @@ async function run({ program, args }: CommandLine, signal: AbortSignal | undefin
 }
 
 async function ended(
+  program: string,
   child: ChildProcess,
 ): Promise<{ readonly code: number | null; readonly endedBy: string | null }> {
   return await new Promise((resolve, reject) => {
-    child.on("error", reject);
+    child.on("error", (error) => reject(startFailure(program, error)));
     child.on("close", (code, endedBy) => resolve({ code, endedBy }));
   });
 }

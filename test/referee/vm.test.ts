@@ -19,7 +19,6 @@ import {
   hostFiles,
   type Kernel,
   runInImage,
-  startImage,
   type VmError,
   type VmOptions,
 } from "../../src/vm/index.ts";
@@ -87,7 +86,7 @@ describeWith(
 
     beforeAll(async () => {
       const tree = join(scratch, "tree");
-      for (const name of ["bin", "boot", "etc", "root", "sbin"])
+      for (const name of ["bin", "boot", "dev", "etc", "proc", "root", "sbin"])
         mkdirSync(join(tree, name), { recursive: true });
       copyFileSync("/usr/bin/busybox", join(tree, "bin/busybox"));
       for (const name of [
@@ -105,6 +104,18 @@ describeWith(
       ]) {
         symlinkSync("busybox", join(tree, "bin", name));
       }
+      const init = [
+        "#!/bin/busybox sh",
+        "/bin/busybox mount -t devtmpfs none /dev",
+        "/bin/busybox mount -t proc none /proc",
+        'echo "started: $(/bin/busybox cat /proc/cmdline)" >/dev/ttyS0',
+        "echo yes >/root/started",
+        "/bin/busybox sync",
+        "/bin/busybox mount -o remount,ro /",
+        "/bin/busybox poweroff -f",
+        "",
+      ];
+      writeFileSync(join(tree, "sbin/init"), init.join("\n"), { mode: 0o755 });
       const args = [
         "build",
         "--root",
@@ -188,7 +199,18 @@ printf 'no end of line'`,
       const names = debugfs("ls -p /")
         .split("\n")
         .flatMap((line) => line.split("/")[5] ?? []);
-      expect(names.sort()).toEqual([".", "..", "bin", "boot", "etc", "lost+found", "root", "sbin"]);
+      expect(names.sort()).toEqual([
+        ".",
+        "..",
+        "bin",
+        "boot",
+        "dev",
+        "etc",
+        "lost+found",
+        "proc",
+        "root",
+        "sbin",
+      ]);
       // The clock of the machine is the one that was asked for.
       expect(debugfs("stat /root/file")).toMatch(/mtime: .* Tue Nov 14 /);
     });
@@ -334,30 +356,40 @@ await runInImage({ image: ${JSON.stringify(image)}, root: { partition: 2 }, scri
       expect(() => process.kill(qemuPid(), 0)).toThrow(/ESRCH/);
     });
 
-    it("is started to be tried, and left as it is", async () => {
-      copyFileSync(original, image);
-      const before = readFileSync(image);
-      // Without a boot loader, the kernel is given; its init says so by powering off.
-      const args = [
-        "-kernel",
-        kernelPath(),
-        "-append",
-        "console=ttyS0 root=/dev/nvme0n1p2 rw init=/bin/sh panic=-1 -- -c 'echo x >/root/y; /bin/busybox poweroff -f'",
-      ];
-      const { exitCode } = await startImage({
+    it.each([false, true])("is started to be tried; changes are kept: %s", async (keepChanges) => {
+      const options = {
         image,
         format: "raw",
         firmware: "bios",
         accelerator: "tcg",
         disk: "nvme",
-        extraArguments: ["-no-reboot", ...args],
-        signal: AbortSignal.timeout(1000 * limit),
+        keepChanges,
+        // What has no boot loader needs a kernel from outside.
+        extraArguments: [
+          ...["-no-reboot", "-kernel", files!.vmlinuz],
+          ...["-append", "console=ttyS0 loglevel=3 root=/dev/nvme0n1p2 rw panic=-1"],
+        ],
+      };
+      const program = `
+import { startImage } from ${JSON.stringify(join(import.meta.dirname, "../../dist/vm/index.js"))};
+const result = await startImage(${JSON.stringify(options)});
+process.exitCode = result.exitCode;
+`;
+      copyFileSync(original, image);
+      const before = readFileSync(image);
+      writeFileSync(join(scratch, "start.mjs"), program);
+      const { status, stdout, stderr } = spawnSync(process.execPath, [join(scratch, "start.mjs")], {
+        encoding: "latin1",
+        stdio: ["ignore", "pipe", "pipe"],
+        timeout: 1000 * limit,
       });
-      expect(exitCode).toBe(0);
-      expect(readFileSync(image).equals(before)).toBe(true);
+      expect(stderr).toBe("");
+      expect(status).toBe(0);
+      expect(stdout).toContain("started: console=ttyS0");
+      expect(readFileSync(image).equals(before)).toBe(!keepChanges);
+      const written = run("debugfs", ["-R", "cat /root/started", await rootFilesystem()]).stdout;
+      expect(written).toBe(keepChanges ? "yes\n" : "");
     });
-
-    const kernelPath = (): string => files!.vmlinuz;
 
     const hasUefi = existsSync("/usr/share/OVMF/OVMF_CODE_4M.fd");
     it.skipIf(!hasUefi && process.env.CI !== "true")(

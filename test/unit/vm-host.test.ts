@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import {
@@ -12,6 +12,7 @@ import {
   type StartOptions,
   startImage,
 } from "../../src/vm/index.ts";
+import { firmwareStore, makeStore } from "../../src/vm/variables.ts";
 import { scratchDirectory } from "../support/referee.ts";
 import { fakeBusybox, fakeQemu } from "../support/vm.ts";
 
@@ -245,6 +246,54 @@ describe("starting an image", () => {
     await expect(start("ok", { memoryMiB: 0.5, cpus: 0 })).rejects.toMatchObject({
       code: "INVALID_SPEC",
       problems: [expect.stringContaining("0.5 MiB of memory"), expect.stringContaining("0 processors")],
+    });
+  });
+});
+
+describe("a store of variables", () => {
+  const firmware = {
+    code: { path: "/code", format: "raw" },
+    template: { path: join(scratch, "template.fd"), format: "raw" },
+    needsSmm: true,
+    hasSecureBoot: false,
+    origin: "a test",
+  };
+  writeFileSync(firmware.template.path, "template", { mode: 0o444 });
+
+  it("starts as the template, and can be written", () => {
+    const path = join(scratch, "store");
+    const store = firmwareStore(firmware, join(scratch, "nothing"), path);
+    expect(store.firmware).toEqual({
+      code: firmware.code,
+      needsSmm: true,
+      variables: { path, format: "raw" },
+    });
+    makeStore(store);
+    expect(readFileSync(path, "latin1")).toBe("template");
+    expect(statSync(path).mode & 0o200).toBe(0o200);
+  });
+
+  it("starts as what was stored, in its format, and is left alone when it is that", () => {
+    const stored = join(scratch, "stored");
+    writeFileSync(stored, "QFI\u00fbrest", "latin1");
+    const path = join(scratch, "copy");
+    const store = firmwareStore(firmware, stored, path);
+    expect(store.firmware.variables).toEqual({ path, format: "qcow2" });
+    makeStore(store);
+    expect(readFileSync(path)).toEqual(readFileSync(stored));
+    makeStore(firmwareStore(firmware, stored, stored));
+    expect(readFileSync(path)).toEqual(readFileSync(stored));
+  });
+
+  it("is told when it cannot be read or made", () => {
+    expect(failureOf(() => firmwareStore(firmware, temporary, "/x"))).toMatchObject({
+      code: "SOURCE_UNREADABLE",
+      path: temporary,
+    });
+    const nowhere = join(scratch, "nowhere/store");
+    expect(failureOf(() => makeStore(firmwareStore(firmware, undefined, nowhere)))).toMatchObject({
+      code: "OUTPUT",
+      path: nowhere,
     });
   });
 });

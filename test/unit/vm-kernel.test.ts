@@ -273,8 +273,12 @@ describe("finding a busybox", () => {
     });
     const empty = { PATH: join(scratch, "nowhere") };
     const found = await findBusybox(undefined, image, empty);
-    // A host may have one at its usual place.
-    expect(found.path).toMatch(/\/busybox/);
+    expect(found.path).toBe("/usr/bin/busybox of the image");
+    const error = await failure(findBusybox(undefined, systemFiles({ "bin/busybox": "text" }), empty));
+    expect(error.message).toMatch(
+      /\(\/bin\/busybox of the image: is no program for x86-64 Linux\): install it/,
+    );
+    expect((await failure(findBusybox(undefined, undefined, empty))).message).toContain("(none was found)");
   });
 
   it("refuses one that needs libraries, or is for another processor", async () => {

@@ -102,12 +102,18 @@ describe("the script's output", () => {
 });
 
 describe("the end of what was printed", () => {
-  it("is kept, and counted", () => {
-    const tail = new Tail(4);
-    tail.add(utf8("abc"));
-    tail.add(utf8("defgh"));
-    expect(text(tail.bytes)).toBe("efgh");
-    expect(tail.dropped).toBe(4);
+  it("is kept, however it comes", () => {
+    for (const parts of [
+      ["abc", "defgh"],
+      ["a", "b", "c", "d", "e", "f", "g", "h"],
+      ["abcdefgh"],
+      ["efgh"],
+    ]) {
+      const tail = new Tail(4);
+      for (const part of parts) tail.add(utf8(part));
+      expect(text(tail.bytes)).toBe("efgh");
+    }
+    expect(text(new Tail(4).bytes)).toBe("");
   });
 
   it("is shown without what steers terminals", () => {

@@ -184,6 +184,15 @@ describe("a run that fails", () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
+  it("by a program that cannot be started names it", async () => {
+    const qemu = join(scratch, "qemu-of-nobody");
+    writeFileSync(qemu, "#!/nowhere/interpreter\n", { mode: 0o755 });
+    await expect(runInImage(options("ok", { qemu }))).rejects.toMatchObject({
+      code: "VM_QEMU_FAILED",
+      path: qemu,
+    });
+  });
+
   it("does not start when the caller has asked to stop before", async () => {
     const error = await failure("hang", { signal: AbortSignal.abort() });
     expect(error.code).toBe("ABORTED");
@@ -195,6 +204,20 @@ describe("a run that fails", () => {
     };
     await expect(runInImage(options("ok", { onOutput }))).rejects.toThrow("enough");
     expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it("by a directory for its files that cannot be used names it", async () => {
+    process.env.TMPDIR = join(scratch, "nowhere");
+    try {
+      await expect(runInImage(options("ok"))).rejects.toMatchObject({
+        code: "OUTPUT",
+        message: expect.stringMatching(
+          /nowhere: the files of a virtual machine are kept there: no such file/,
+        ),
+      });
+    } finally {
+      process.env.TMPDIR = temporary;
+    }
   });
 
   it("by a console log that cannot be written names it", async () => {

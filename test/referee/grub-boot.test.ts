@@ -1,25 +1,27 @@
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type BootContext, type GrubOptions, installGrub } from "../../src/boot/index.ts";
+import { bootContext, image, plan, write } from "../../src/image/index.ts";
 import type { LayoutName } from "../../src/layouts/index.ts";
-import { directory } from "../../src/node/index.ts";
-import {
-  bootableImage,
-  booted,
-  MARKER,
-  miniTree,
-  missingFiles,
-  OVMF,
-  testKernel,
-} from "../support/grub-machine.ts";
+import { FileReader } from "../../src/node/file-reader.ts";
+import { directory, fileTarget } from "../../src/node/index.ts";
+import { boot, hasFirmware, MARKER, stageFile, stageMiniSystem } from "../support/boot-machine.ts";
+import { cloudKernel } from "../support/kernel.ts";
 import { describeWith, scratchDirectory } from "../support/referee.ts";
 
 const scratch = scratchDirectory();
-const kernel = testKernel();
 const GRUB = "/usr/lib/grub";
+const PREBUILT = `${GRUB}/x86_64-efi/monolithic`;
+const isReady =
+  process.env.CI === "true" || (hasFirmware() && existsSync(`${GRUB}/i386-pc`) && existsSync(PREBUILT));
+const kernel = isReady ? cloudKernel() : undefined;
 
 /** What means something to GRUB: an option, quotes, a variable, a block. */
 const TITLE = `-it's "a" $title {here} \\`;
+
+/** An archive of nothing (cpio, "newc"): the kernel unpacks it and goes on as if there were none. */
+const EMPTY_INITRD = `070701${"0".repeat(8 * 11)}0000000b00000000TRAILER!!!\0\0\0\0`;
 
 async function grubOptions(context: BootContext, program: string | undefined): Promise<GrubOptions> {
   const grub = await directory(GRUB);
@@ -44,34 +46,38 @@ async function grubOptions(context: BootContext, program: string | undefined): P
 
 interface Case {
   readonly layout: LayoutName;
-  readonly firmware: "bios" | "efi";
+  readonly firmware: "bios" | "uefi";
   readonly program?: string;
 }
 
 const CASES: readonly Case[] = [
   { layout: "legacy", firmware: "bios" },
-  { layout: "legacy+gpt", firmware: "bios" },
-  { layout: "hybrid", firmware: "bios" },
-  { layout: "hybrid", firmware: "efi" },
-  { layout: "efixbootldr", firmware: "efi", program: "/x86_64-efi/monolithic/gcdx64.efi" },
+  { layout: "hybrid", firmware: "uefi" },
+  { layout: "efixbootldr", firmware: "uefi", program: "/x86_64-efi/monolithic/gcdx64.efi" },
 ];
 
-const NEEDED = [
-  ...["qemu-system-x86_64", "busybox", ...(kernel === undefined ? ["TEST_KERNEL"] : [])],
-  ...missingFiles(OVMF, `${GRUB}/i386-pc`, `${GRUB}/x86_64-efi/monolithic`),
-];
-
-describeWith(NEEDED, "GRUB", () => {
-  it.each(CASES)("starts a kernel from $layout by $firmware", async ({ layout, firmware, program }) => {
-    const path = join(scratch, `${layout}-${firmware}.img`);
-    const disk = await bootableImage(path, { root: miniTree(kernel!), layout }, async (context) =>
-      installGrub(context, await grubOptions(context, program)),
-    );
-    const said = booted(disk, firmware);
-    expect(said).toContain(MARKER);
-    expect(said).toContain(TITLE);
-    expect(said).toMatch(/RAMDISK: \[mem/);
-    // As the kernel reads it: GRUB puts the quotes around the whole word.
-    expect(said).toMatch(/^command line: BOOT_IMAGE=\S+ root=PARTUUID=\S+ ro .*"words=two words"$/m);
-  });
+describeWith(["qemu-system-x86_64", "busybox"], "GRUB", () => {
+  it.runIf(kernel !== undefined).each(CASES)(
+    "starts a kernel with a menu from $layout by $firmware",
+    async ({ layout, firmware, program }) => {
+      const root = join(scratch, layout);
+      mkdirSync(root);
+      stageMiniSystem(root);
+      stageFile(root, "boot/vmlinuz", readFileSync(kernel!.vmlinuz));
+      stageFile(root, "lib/it's an initrd", EMPTY_INITRD);
+      const reader = new FileReader();
+      const spec = { root: await directory(root), layout, additionalSpace: "8M", bootSize: "64M", reader };
+      const context = bootContext(image(spec));
+      const installation = await installGrub(context, await grubOptions(context, program));
+      const path = join(scratch, `${layout}.img`);
+      await write(plan(image({ ...spec, boot: installation })), fileTarget(path));
+      const said = await boot(path, scratch, { firmware });
+      expect(said).toContain(TITLE);
+      expect(said).toMatch(/RAMDISK: \[mem/);
+      // As the kernel reads it: GRUB puts the quotes around the whole word.
+      expect(said).toMatch(
+        new RegExp(`${MARKER}: BOOT_IMAGE=\\S+ root=PARTUUID=\\S+ ro .*"words=two words"`),
+      );
+    },
+  );
 });

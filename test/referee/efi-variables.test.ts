@@ -1,17 +1,18 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { addBootEntry, bootEntries, type EfiPartition, openVariables } from "../../src/boot/index.ts";
 import { bootEfi, firmwareVariables, OVMF_2M, OVMF_4M, writeEfiDisk } from "../support/efi-machine.ts";
 import { cloudKernel } from "../support/kernel.ts";
 import { describeWith, scratchDirectory } from "../support/referee.ts";
 
 const LOADER = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi";
-const canBoot = process.env.CI === "true" || (existsSync(OVMF_4M.code) && existsSync(LOADER));
+const hasFirmware = process.env.CI === "true" || existsSync(OVMF_4M.variables);
+const canBoot = process.env.CI === "true" || (hasFirmware && existsSync(LOADER));
 const kernel = canBoot ? cloudKernel() : undefined;
 
-describeWith(["qemu-system-x86_64"], "the variables that OVMF comes with", () => {
-  it.each(firmwareVariables())("%s: are read, and written as they were", (path) => {
+describe("the variables that OVMF comes with", () => {
+  it.skipIf(!hasFirmware).each(firmwareVariables())("%s: are read, and written as they were", (path) => {
     const flash = readFileSync(path);
     const variables = openVariables(flash);
     const again = openVariables(variables.toBytes());
@@ -21,7 +22,7 @@ describeWith(["qemu-system-x86_64"], "the variables that OVMF comes with", () =>
     if (isEmpty) expect(Buffer.compare(variables.toBytes(), flash)).toBe(0);
   });
 
-  it.each(firmwareVariables().filter((path) => path.includes(".ms.")))(
+  it.skipIf(!hasFirmware).each(firmwareVariables().filter((path) => /\.(ms|snakeoil)\./.test(path)))(
     "%s: the keys of Secure Boot stay as they are",
     (path) => {
       const flash = readFileSync(path);
@@ -44,9 +45,11 @@ describeWith(["qemu-system-x86_64"], "the variables that OVMF comes with", () =>
 
 describeWith(["qemu-system-x86_64"], "firmware with variables that we wrote", () => {
   const scratch = scratchDirectory();
+  // Newer systems have the firmware with 4 MiB only.
+  const older = existsSync(OVMF_2M.code) ? OVMF_2M : OVMF_4M;
   const runs = [
     { firmware: OVMF_4M, table: "gpt" },
-    { firmware: OVMF_2M, table: "mbr" },
+    { firmware: older, table: "mbr" },
   ] as const;
 
   it.skipIf(!canBoot).each(runs)(

@@ -24,11 +24,12 @@ export const OVMF_2M: Firmware = {
   variables: join(FIRMWARE, "OVMF_VARS.fd"),
 };
 
-/** All files of variables that OVMF comes with, those with keys of Secure Boot among them. */
+/** Files of variables that OVMF comes with: the usual one, and those of others that are there. */
 export function firmwareVariables(): string[] {
-  return ["_4M.fd", "_4M.ms.fd", "_4M.snakeoil.fd", ".fd", ".ms.fd"]
-    .map((suffix) => join(FIRMWARE, `OVMF_VARS${suffix}`))
-    .filter((path) => existsSync(path));
+  const others = ["_4M.ms.fd", "_4M.snakeoil.fd", ".fd", ".ms.fd"].map((suffix) =>
+    join(FIRMWARE, `OVMF_VARS${suffix}`),
+  );
+  return [OVMF_4M.variables, ...others.filter((path) => existsSync(path))];
 }
 
 /** Writes a disk that is one EFI system partition with some files, and tells how firmware finds the partition. */

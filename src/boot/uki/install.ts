@@ -1,5 +1,6 @@
+import { utf8 } from "../../bytes/index.ts";
 import { DiskwrightError } from "../../errors.ts";
-import { type Content, contentBytes, contentStart } from "../../extents/index.ts";
+import { bytesContent, type Content, contentBytes, contentStart } from "../../extents/index.ts";
 import { replacedFiles, withInstallation } from "../apply.ts";
 import {
   collectEntries,
@@ -70,7 +71,7 @@ export async function unifiedKernels(
       deviceTree: entry.devicetree === undefined ? undefined : contentAt(context, entry.devicetree),
       commandLine: entry.options,
       uname: entry.version,
-      osRelease: osRelease?.size === 0 ? undefined : osRelease,
+      osRelease: osRelease === undefined || osRelease.size === 0 ? bytesContent(namedBy(entry)) : osRelease,
     });
     files.push({ path: spelledOnFat(tree, boot, `/EFI/Linux/${entry.id}.efi`), content });
   }
@@ -97,6 +98,15 @@ export async function installUnifiedKernel(
     efiEntries: [{ title: "Linux", path: path.slice(esp.length) }],
     warnings: [...warnings, ...(await replacedFiles(context, [file]))],
   };
+}
+
+/** An os-release(5) for a tree that has none: systemd-boot passes over images whose system has no name. */
+function namedBy({ title, sortKey, version }: LinuxEntry): Uint8Array {
+  const fields = { ID: sortKey ?? "linux", PRETTY_NAME: title, VERSION_ID: version };
+  const lines = Object.entries(fields).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}="${value.replace(/["$`\\]/g, "\\$&")}"\n`],
+  );
+  return utf8(lines.join(""));
 }
 
 /** The context with files in the staged tree. */

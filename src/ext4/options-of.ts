@@ -10,8 +10,11 @@ import { settingsFrom } from "./settings.ts";
 /** s_flags: see `superblock.ts`. */
 const UNSIGNED_HASH = 2;
 
-/** Preallocation for directories: a hint for kernels of the last century, and nothing else. */
-const OBSOLETE: readonly string[] = ["dir_prealloc"];
+/**
+ * What is not asked for: how a filesystem was left, and preallocation for directories, a hint for kernels of the last
+ * century.
+ */
+const NO_WISHES: readonly string[] = ["needs_recovery", "orphan_present", "dir_prealloc"];
 
 /**
  * How a filesystem is made, as {@link planExt4} takes it: with these options and its own size, a tree that needs no
@@ -25,7 +28,7 @@ export function ext4OptionsOf(volume: Ext4Volume): Ext4Options {
   const { superblock, blockSize, inodeSize, size } = volume;
   const { compatible, incompatible, readOnlyCompatible } = superblock;
   const names = featureNames(compatible, incompatible, readOnlyCompatible);
-  const features = ["none", ...names.filter((name) => !OBSOLETE.includes(name))];
+  const features = ["none", ...names.filter((name) => !NO_WISHES.includes(name))];
   const options = {
     uuid: volume.uuid,
     hashSeed: superblock.hashSeed,

@@ -28,6 +28,9 @@ export function ext4OptionsOf(volume: Ext4Volume): Ext4Options {
   const { superblock, blockSize, inodeSize, size } = volume;
   const { compatible, incompatible, readOnlyCompatible } = superblock;
   const names = featureNames(compatible, incompatible, readOnlyCompatible);
+  // Bits without a name, see `featureNames`.
+  const unknown = names.filter((name) => name.startsWith("0x"));
+  if (unknown.length > 0) refuse(`features without a name here are not written: ${unknown.join(", ")}`);
   const features = ["none", ...names.filter((name) => !NO_WISHES.includes(name))];
   const options = {
     uuid: volume.uuid,

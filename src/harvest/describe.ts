@@ -155,7 +155,15 @@ function placed(disk: ByteSource, places: readonly Place[]): Place[] {
       );
     }
   }
-  return [...places].sort((a, b) => a.start - b.start);
+  const sorted = [...places].sort((a, b) => a.start - b.start);
+  for (const [index, { name, start }] of sorted.entries()) {
+    const before = sorted[index - 1];
+    // What is claimed many times would be read many times.
+    if (before !== undefined && before.start + before.size > start) {
+      throw corrupt(`partition ${name} overlaps partition ${before.name}`);
+    }
+  }
+  return sorted;
 }
 
 function corrupt(message: string): DiskwrightError {

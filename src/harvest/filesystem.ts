@@ -1,3 +1,4 @@
+import { printable, utf8 } from "../bytes/index.ts";
 import { type Ext4Volume, ext4OptionsOf, openExt4 } from "../ext4/index.ts";
 import type { ByteSource, CancelSignal } from "../extents/index.ts";
 import { type FatVolume, readFat } from "../fat32/index.ts";
@@ -72,6 +73,7 @@ async function takeFat(
 ): Promise<FoundFilesystem> {
   const { tree, warnings } = await fatTree(volume, hints);
   const { label, serial, sectorsPerCluster, layout, size } = volume;
+  const isChanged = label !== label.toUpperCase();
   return {
     filesystem: {
       type: "fat",
@@ -84,8 +86,12 @@ async function takeFat(
       size: ownSize(size, partition),
     },
     tree,
-    warnings,
+    warnings: isChanged ? [...warnings, `the label "${shown(label)}" becomes upper case`] : warnings,
   };
+}
+
+function shown(text: string): string {
+  return printable(utf8(text));
 }
 
 /** The size of a filesystem, where that is not the one of its partition. */

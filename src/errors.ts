@@ -14,6 +14,23 @@
  * - `UNSUPPORTED_IMAGE`: an image is sound as far as can be seen, but of a kind that is not read.
  * - `OUTPUT`: the output cannot be written.
  * - `ABORTED`: the caller's signal asked to stop.
+ *
+ * Of what runs in a virtual machine, before anything is started:
+ *
+ * - `VM_NO_QEMU`, `VM_NO_BUSYBOX`, `VM_NO_KERNEL`, `VM_NO_MODULE`, `VM_NO_FIRMWARE`: what it needs is not there.
+ * - `VM_NO_ACCELERATOR`: the accelerator that was asked for does not work here.
+ *
+ * And afterwards, when the image must not be used:
+ *
+ * - `VM_QEMU_FAILED`: QEMU refused its options or gave up.
+ * - `VM_QEMU_KILLED`: somebody else ended QEMU.
+ * - `VM_STAGE_FAILED`: the machine started, but could not mount the image.
+ * - `VM_SCRIPT_FAILED`: the script ended with another status than 0.
+ * - `VM_TIMEOUT`: it took longer than it was allowed to.
+ * - `VM_IO_ERROR`: the host could not read or write the image, for instance because its disk is full.
+ * - `VM_PANIC`: the kernel gave up.
+ * - `VM_NO_RESULT`: the machine stopped without saying how the script ended.
+ * - `VM_NOT_UNMOUNTED`: a filesystem of the image was still in use at the end.
  */
 export type ErrorCode =
   | "INVALID_TREE"
@@ -27,7 +44,22 @@ export type ErrorCode =
   | "CORRUPT"
   | "UNSUPPORTED_IMAGE"
   | "OUTPUT"
-  | "ABORTED";
+  | "ABORTED"
+  | "VM_NO_QEMU"
+  | "VM_NO_BUSYBOX"
+  | "VM_NO_KERNEL"
+  | "VM_NO_MODULE"
+  | "VM_NO_FIRMWARE"
+  | "VM_NO_ACCELERATOR"
+  | "VM_QEMU_FAILED"
+  | "VM_QEMU_KILLED"
+  | "VM_STAGE_FAILED"
+  | "VM_SCRIPT_FAILED"
+  | "VM_TIMEOUT"
+  | "VM_IO_ERROR"
+  | "VM_PANIC"
+  | "VM_NO_RESULT"
+  | "VM_NOT_UNMOUNTED";
 
 /** What an error is about, beside its message. */
 export interface ErrorDetails {

@@ -1,18 +1,19 @@
-import { formatSize } from "../bytes/index.ts";
-import { chooseFormat, formatFacts } from "../formats/index.ts";
+import { formatSize, parseTime } from "../bytes/index.ts";
+import { chooseFormat, copyDisk, formatFacts } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan, write } from "../image/index.ts";
 import { assemble, nativeHash, packers } from "../node/index.ts";
 import { type Spec, specFiles, specImages } from "../spec/index.ts";
+import type { ImageStep, SteppedImage } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 import { specOf } from "./flags.ts";
-import type { ImageOptions, OutputOptions } from "./options.ts";
+import type { ImageOptions, OutputOptions, StepOptions } from "./options.ts";
 import { type NamedOutput, namedOutputs, openOutputs, outputName, print, printJson } from "./output.ts";
 import { stageOptions } from "./source.ts";
 import { progressLine, type Talk, talk, warnAll } from "./talk.ts";
 import { planText } from "./text.ts";
 
 /** What the options of `build` hold. */
-export interface BuildOptions extends ImageOptions, OutputOptions {}
+export interface BuildOptions extends ImageOptions, OutputOptions, StepOptions {}
 
 function outputsOf({ output }: Spec): readonly string[] {
   if (output === undefined) throw new UsageError("nowhere to write to: name the image with -o");
@@ -65,18 +66,93 @@ export async function runBuild(
   const voice = talk(quiet);
   const planned = await planOf(spec, outputs, voice, signal);
   warnAll(voice, planned.warnings);
-  await write(planned, openOutputs(outputs, { ...spec, force }, signal), {
+  const variables = spec.efiVars === undefined ? undefined : await import("./firmware.ts");
+  const bytes = variables?.variablesFor(planned, spec.efiVarsFrom);
+  const writing = {
     signal,
     packers: packers({ workers: options.workers, isPortable: spec.portable }),
     hash: nativeHash,
-    onProgress: ({ done, total }) => voice.progress(() => progressLine(done, total)),
-  });
+  };
+  const onProgress = (done: number, total: number): void => voice.progress(() => progressLine(done, total));
+
+  async function writeOut(result: SteppedImage | { readonly plan: ImagePlan }): Promise<ImagePlan> {
+    const targets = openOutputs(outputs, { ...spec, force }, signal);
+    if ("plan" in result) {
+      await write(result.plan, targets, {
+        ...writing,
+        onProgress: ({ done, total }) => onProgress(done, total),
+      });
+      return result.plan;
+    }
+    const { identity, time } = planned.image;
+    const { disk } = result;
+    await copyDisk(disk, targets, {
+      ...writing,
+      seed: identity.uuid("container"),
+      time,
+      onProgress: (done) => onProgress(Math.min(done, disk.size), disk.size),
+    });
+    voice.warn("the filesystems are as the machine left them: another build will not give the same bytes");
+    return planned;
+  }
+
+  let written: ImagePlan;
+  if (spec.runInVm === undefined) written = await writeOut({ plan: planned });
+  else {
+    const step = await stepIn(spec, spec.runInVm, { outputs, voice, signal, quiet });
+    const { planStep, runInPlannedImage } = await import("../vm/index.ts");
+    if (options.dryRun) {
+      const { shellLine } = await import("./machine.ts");
+      await print(shellLine((await planStep(planned, step)).command));
+      return;
+    }
+    written = await runInPlannedImage(planned, step, async (result) => {
+      if ("plan" in result) warnAll(voice, result.plan.warnings);
+      return await writeOut(result);
+    });
+  }
+  if (bytes !== undefined) await variables!.writeVariables(spec.efiVars!, bytes);
   for (const { path, format } of outputs) {
     voice.say(
       `wrote ${outputName(path)}: ${planned.image.layout.name}, ${format}, ${formatSize(planned.size)}`,
     );
   }
-  if (json) await printJson(describe(planned, formatsOf(outputs)));
+  if (spec.after !== undefined) await runAfter(spec.after, outputs, signal);
+  if (json) await printJson(describe(written, formatsOf(outputs)));
+}
+
+async function stepIn(
+  { vm = {}, time }: Spec,
+  script: string,
+  {
+    quiet,
+    ...rest
+  }: {
+    readonly outputs: readonly NamedOutput[];
+    readonly voice: Talk;
+    readonly signal: AbortSignal;
+    readonly quiet: boolean;
+  },
+): Promise<ImageStep> {
+  const { stepOf } = await import("./machine.ts");
+  return await stepOf({
+    ...rest,
+    script,
+    machine: vm,
+    time: typeof time === "string" ? parseTime(time) : time,
+    // Standard output is for the image, or for what is said of it as JSON.
+    onOutput: quiet ? undefined : (bytes) => void process.stderr.write(bytes),
+  });
+}
+
+async function runAfter(
+  command: string,
+  outputs: readonly NamedOutput[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { runHook } = await import("../vm/index.ts");
+  const paths = outputs.map(({ path }) => path).filter((path) => path !== "-");
+  await runHook(command, { diskImage: paths[0] ?? "" }, signal);
 }
 
 /** `diskwright plan` */

@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import { FORMAT_NAMES, type FormatName, formatFacts } from "../formats/index.ts";
 import type { BuildOptions } from "./build.ts";
 import type { ConvertOptions } from "./convert.ts";
+import type { DoctorOptions } from "./doctor.ts";
 import type { InspectOptions } from "./inspect.ts";
 import type { Ext4Options, FatOptions } from "./mkfs.ts";
 import {
@@ -10,18 +11,25 @@ import {
   addFatOptions,
   addImageOptions,
   addJsonOption,
+  addMachineOptions,
   addOutputOptions,
+  addScriptOptions,
+  addStepOptions,
   BACKING_HELP,
+  collect,
   fromOption,
   type ImageOptions,
 } from "./options.ts";
+import { parseCount, parseTime } from "./parse.ts";
+import type { RunOptions } from "./run.ts";
+import type { VmCommandOptions } from "./vm.ts";
 
 // The commands and their help. What a command does is loaded when it is run: starting takes a good part of a
 // short run.
 
 /** Adds every command to the program. */
 export function addCommands(program: Command, signal: AbortSignal): void {
-  addJsonOption(addOutputOptions(addImageOptions(withSpec(program.command("build")))))
+  addStepOptions(addJsonOption(addOutputOptions(addImageOptions(withSpec(program.command("build"))))))
     .summary("make a disk image of directories and tars")
     .description(
       "Makes a disk image of directories and tars: partition table, filesystems, and every file in its place.",
@@ -99,7 +107,74 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     .action(async (path: string, outputs: string[], options: ConvertOptions) =>
       (await import("./convert.ts")).runConvert(path, outputs, options, signal),
     );
+
+  addScriptOptions(addOutputOptions(program.command("vm")))
+    .summary("run a script as root inside an image, in QEMU")
+    .description(
+      "Runs a script as root inside an image, in a virtual machine without network, and writes the image anew with what it holds then.",
+    )
+    .argument("<image>", "a disk image, of any format that is read")
+    .requiredOption("--script <file>", "what is run, - for standard input")
+    .option(
+      "--root-partition <number>",
+      "the partition with the root filesystem (default: the ext4 one)",
+      parseCount,
+    )
+    .option(
+      "--mount <number:path>",
+      "a partition that is mounted; may be given again (default: XBOOTLDR at /boot, the ESP at /boot, or else at /efi)",
+      collect,
+    )
+    .option("--time <seconds|date>", "the only clock (default: $SOURCE_DATE_EPOCH, else 1970)", parseTime)
+    .option("--format <name>", "format of the outputs, see build (default: by their names)")
+    .addOption(fromOption())
+    .option("--json", "say as JSON how it ended")
+    .addHelpText("after", VM_EXAMPLES)
+    .action(async (path: string, options: VmCommandOptions) =>
+      (await import("./vm.ts")).runVm(path, options, signal),
+    );
+
+  addMachineOptions(program.command("run"))
+    .summary("start an image in QEMU, to try it")
+    .description("Starts an image in QEMU, with its serial line on the terminal.")
+    .argument("<image>", "a disk image, of any format that QEMU knows")
+    .addOption(
+      new Option(
+        "--firmware <kind>",
+        "what starts it (default: UEFI where there is an EFI system partition)",
+      ).choices(["bios", "uefi"]),
+    )
+    .option("--efi-vars <file>", "variables of UEFI (default: those of a new machine)")
+    .option("--secure-boot", "UEFI that starts only what is signed")
+    .option("--keep", "keep what the machine writes to the image and to its variables")
+    .option("--window", "a window with the screen")
+    .addOption(
+      new Option("--disk <kind>", "what connects the disk (default: virtio)").choices(["virtio", "nvme"]),
+    )
+    .addOption(fromOption())
+    .addHelpText("after", RUN_EXAMPLES)
+    .action(async (path: string, options: RunOptions) =>
+      (await import("./run.ts")).runRun(path, options, signal),
+    );
+
+  program
+    .command("doctor")
+    .summary("say what of QEMU, firmware and accelerators works here")
+    .description("Says what of all that virtual machines need works here, by trying it, and what for.")
+    .option("--qemu <file>", "the program (default: qemu-system-x86_64)")
+    .option("--busybox <file>", "a static busybox")
+    .option("--json", "as JSON")
+    .action(async (options: DoctorOptions) => (await import("./doctor.ts")).runDoctor(options, signal));
 }
+
+const RUN_EXAMPLES = `
+The serial line of the machine is the terminal; Ctrl-A X ends it. Nothing is written to the image without --keep.`;
+
+const VM_EXAMPLES = `
+Examples:
+  diskwright vm disk.img --script setup.sh
+  diskwright vm disk.qcow2 --script setup.sh -o done.qcow2 --mount 1:/boot/efi
+  diskwright vm disk.img --script - --kernel-from /usr/lib/guest < setup.sh`;
 
 const SOURCE_HELP = "a directory, a tar, or - for a tar on standard input";
 

@@ -1,16 +1,23 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DiskwrightError } from "../errors.ts";
-import { mergeSpec, resolvePaths, type SourcesSpec, type Spec, specFiles } from "../spec/index.ts";
+import {
+  type MachineSpec,
+  mergeSpec,
+  resolvePaths,
+  type SourcesSpec,
+  type Spec,
+  specFiles,
+} from "../spec/index.ts";
 import { UsageError } from "./exit.ts";
 import { ext4FieldsOf } from "./ext4-options.ts";
-import type { ImageOptions, SourceOptions } from "./options.ts";
+import type { ImageOptions, MachineOptions, SourceOptions, StepOptions } from "./options.ts";
 import { sourceDateEpoch } from "./parse.ts";
 
 // Options of the command line as the fields of a spec.
 
 /** A spec file, when there is one, with the options over it. Paths in the file start from where it is. */
-export async function specOf(path: string | undefined, options: ImageOptions): Promise<Spec> {
+export async function specOf(path: string | undefined, options: ImageOptions & StepOptions): Promise<Spec> {
   const flags = await imageFields(options);
   const spec = path === undefined ? flags : mergeSpec(await fileSpec(path), flags);
   const time = spec.time ?? sourceDateEpoch();
@@ -38,8 +45,28 @@ function fileText(path: string): string {
   }
 }
 
-async function imageFields(options: ImageOptions): Promise<Spec> {
+/** The options of a virtual machine. */
+export function machineFields(options: MachineOptions): MachineSpec {
+  return given({
+    kernel: options.kernel,
+    kernelFrom: options.kernelFrom,
+    modules: options.modules,
+    busybox: options.busybox,
+    accelerator: options.accelerator,
+    timeout: options.vmTimeout,
+    memory: options.memory,
+    cpus: options.cpus,
+    devices: options.device && [...options.device],
+    qemu: options.qemu,
+    qemuArguments: options.qemuArgument && [...options.qemuArgument],
+    consoleLog: options.consoleLog,
+    inPlace: options.vmInPlace,
+  });
+}
+
+async function imageFields(options: ImageOptions & StepOptions): Promise<Spec> {
   const filesystem = given(ext4FieldsOf(options));
+  const machine = machineFields(options);
   return given({
     ...(await sourceFields(options)),
     root: options.root === undefined ? undefined : [...options.root],
@@ -48,6 +75,18 @@ async function imageFields(options: ImageOptions): Promise<Spec> {
     partitions: await items("partitions", options.partition, "--partition"),
     gaps: await items("gaps", options.gap, "--gap"),
     bootCode: options.bootCode,
+    bootloader: options.bootloader,
+    bootFiles: options.bootFiles,
+    kernelOptions: options.kernelOptions,
+    unifiedKernels: options.unifiedKernels,
+    bootTimeout: options.bootTimeout,
+    bootEntries: await items("bootEntries", options.bootEntry, "--boot-entry"),
+    serialConsole: options.serialConsole,
+    efiVars: options.efiVars,
+    efiVarsFrom: options.efiVarsFrom,
+    runInVm: options.runInVm,
+    vm: Object.keys(machine).length === 0 ? undefined : machine,
+    after: options.after,
     size: options.size,
     additionalSpace: options.additionalSpace,
     bootSize: options.bootSize,
@@ -103,7 +142,7 @@ export async function sourceFields(options: SourceOptions): Promise<SourcesSpec 
   });
 }
 
-type Lists = "partitions" | "gaps" | "directories" | "symlinks" | "files";
+type Lists = "partitions" | "gaps" | "bootEntries" | "directories" | "symlinks" | "files";
 
 /** Each option as an item of a list: fields of a mapping, or a short form that begins with a slash. */
 async function items<Field extends Lists>(

@@ -2,7 +2,16 @@ import { type Command, Option } from "commander";
 import { READABLE_FORMATS } from "../formats/index.ts";
 import type { LayoutName } from "../layouts/index.ts";
 import { addExt4Tuning, type Ext4Tuning } from "./ext4-options.ts";
-import { parseLevel, parseOwner, parseSector, parseSignature, parseTime, parseWorkers } from "./parse.ts";
+import {
+  parseCount,
+  parseLevel,
+  parseOwner,
+  parseSeconds,
+  parseSector,
+  parseSignature,
+  parseTime,
+  parseWorkers,
+} from "./parse.ts";
 
 /** The options that decide what goes in, once commander has read them. */
 export interface SourceOptions {
@@ -41,8 +50,45 @@ export interface PackingOptions {
   readonly workers?: number;
 }
 
+/** What makes the image boot. */
+export interface BootOptions {
+  readonly bootloader?: "systemd-boot" | "grub" | "unified-kernel" | "none";
+  readonly unifiedKernels?: boolean;
+  readonly bootFiles?: string;
+  readonly kernelOptions?: string;
+  readonly bootTimeout?: number;
+  readonly bootEntry?: readonly string[];
+  readonly serialConsole?: boolean;
+  readonly efiVars?: string;
+  readonly efiVarsFrom?: string;
+}
+
+/** The virtual machine in which a script is run. */
+export interface MachineOptions {
+  readonly kernel?: string;
+  readonly kernelFrom?: string;
+  readonly modules?: string;
+  readonly busybox?: string;
+  readonly accelerator?: "auto" | "kvm" | "hvf" | "whpx" | "tcg";
+  readonly vmTimeout?: number;
+  readonly memory?: number;
+  readonly cpus?: number;
+  readonly device?: readonly string[];
+  readonly qemu?: string;
+  readonly qemuArgument?: readonly string[];
+  readonly consoleLog?: string;
+  readonly vmInPlace?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** What is run inside of an image that is built, and afterwards. */
+export interface StepOptions extends MachineOptions {
+  readonly runInVm?: string;
+  readonly after?: string;
+}
+
 /** What `build` and `plan` have in common. */
-export interface ImageOptions extends SourceOptions, Ext4Tuning, PackingOptions {
+export interface ImageOptions extends SourceOptions, BootOptions, Ext4Tuning, PackingOptions {
   readonly output?: readonly string[];
   readonly sizeMultiple?: string;
   readonly root?: readonly string[];
@@ -72,7 +118,7 @@ export interface ImageOptions extends SourceOptions, Ext4Tuning, PackingOptions 
   readonly quiet?: boolean;
 }
 
-function collect(text: string, before: readonly string[] | undefined): readonly string[] {
+export function collect(text: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), text];
 }
 
@@ -191,7 +237,96 @@ export function addImageOptions(command: Command): Command {
     )
     .option("--format <name>", "format of the image, see below (default: by the name of the output)");
   addPackingOptions(command);
+  addBootOptions(command);
   return addExt4Tuning(command, "Root filesystem:");
+}
+
+/** The options that make the image boot. */
+function addBootOptions(command: Command): Command {
+  return command
+    .optionsGroup("What makes it boot:")
+    .addOption(
+      new Option(
+        "--bootloader <name>",
+        "what starts the system: its files and sectors are placed, no program is run (default: none)",
+      ).choices(["systemd-boot", "grub", "unified-kernel", "none"]),
+    )
+    .option(
+      "--unified-kernels",
+      "with systemd-boot: one file for each kernel, with its initrds and its command line",
+    )
+    .option(
+      "--kernel-options <text>",
+      "the kernel command line; without a root in it, that of the image is added (default: that of the tree)",
+    )
+    .option(
+      "--boot-entry <fields>",
+      "an entry of the boot menu: 'title: …, linux: /boot/vmlinuz, initrd: …'; may be given again (default: NixOS' generations, or the kernels in the tree)",
+      collect,
+    )
+    .option("--boot-timeout <seconds>", "how long the boot menu waits", parseSeconds)
+    .option(
+      "--boot-files <directory>",
+      "the boot loader's own files, such as /usr/lib/grub or /usr/lib/systemd/boot/efi (default: those in the tree)",
+    )
+    .option("--serial-console", "have GRUB, started by a BIOS, use the first serial port as well")
+    .option(
+      "--efi-vars <file>",
+      "write variables of UEFI firmware to a file, with an entry that starts the boot loader",
+    )
+    .option(
+      "--efi-vars-from <file>",
+      "what they are added to (default: the template of the firmware of this host)",
+    );
+}
+
+/** The options of what is started in QEMU. */
+export function addMachineOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--accelerator <name>",
+        "what runs the machine (default: that of the system if it works, otherwise tcg)",
+      ).choices(["auto", "kvm", "hvf", "whpx", "tcg"]),
+    )
+    .option("--memory <MiB>", "its memory, in mebibytes", parseCount)
+    .option("--cpus <number>", "its processors", parseCount)
+    .option("--qemu <file>", "the program (default: qemu-system-x86_64)")
+    .option("--qemu-argument <text>", "a further argument of QEMU; may be given again", collect)
+    .option("--dry-run", "print the command line of QEMU, and start and write nothing");
+}
+
+/** The options of a script that is run in a virtual machine. */
+export function addScriptOptions(command: Command): Command {
+  return addMachineOptions(command)
+    .option("--kernel <path>", "the kernel that runs it, a path of the tree (default: the newest there)")
+    .option(
+      "--kernel-from <directory>",
+      "a directory of the host with kernel and modules, in place of the tree",
+    )
+    .option("--modules <path>", "the directory of its modules (default: /lib/modules/RELEASE)")
+    .option("--busybox <file>", "a static busybox (default: that of the host, or of the tree)")
+    .option("--vm-timeout <seconds>", "when the machine is ended (default: 900)", parseSeconds)
+    .option("--device <path>", "a further name of the disk, such as /dev/sda; may be given again", collect)
+    .option("--console-log <file>", "a file for what the kernel prints")
+    .option(
+      "--vm-in-place",
+      "keep the filesystems as the machine leaves them: then no two runs give the same bytes",
+    );
+}
+
+/** What is run inside of an image that is built, and afterwards. */
+export function addStepOptions(command: Command): Command {
+  command
+    .optionsGroup("What runs inside, and afterwards:")
+    .option(
+      "--run-in-vm <script>",
+      "run a script as root inside of the image, in QEMU, before it is written",
+    );
+  return addScriptOptions(command).option(
+    "--after <command>",
+    "run a command of the host's shell when the images are complete; $diskImage is the first of them",
+  );
 }
 
 /** Says as JSON what was written. */

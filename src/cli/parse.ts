@@ -72,6 +72,12 @@ export function parseWorkers(text: string): number {
   return Number(text);
 }
 
+/** Whole seconds. */
+export function parseSeconds(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw new InvalidArgumentError("Use whole seconds, 0 to 99999.");
+  return Number(text);
+}
+
 export function parseSector(text: string): number {
   if (text !== "512" && text !== "4096") throw new InvalidArgumentError("Use 512 or 4096.");
   return Number(text);

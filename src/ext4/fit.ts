@@ -23,6 +23,7 @@ export interface FitWishes {
   /** Which journal a filesystem has, by its size. Ascending, without gaps. */
   readonly journal: readonly JournalRange[];
   readonly growTo: number | undefined;
+  readonly blocksPerGroup?: number | undefined;
 }
 
 /** Inodes are numbered with 32 bits; each of up to half a million groups may round their number up. */
@@ -44,8 +45,14 @@ function attempt(
   journalBlocks: number,
   leastInodes = inodes,
 ): Fit | number {
-  const { inventory, freeBlocks, growTo } = wishes;
-  const cut = geometry(inventory.design, blocks, { inodes, leastInodes, journalBlocks, growTo });
+  const { inventory, freeBlocks, growTo, blocksPerGroup } = wishes;
+  const cut = geometry(inventory.design, blocks, {
+    inodes,
+    leastInodes,
+    journalBlocks,
+    growTo,
+    blocksPerGroup,
+  });
   if ("missingBlocks" in cut) return Math.max(1, cut.missingBlocks);
   const room = cut.blocks - cut.firstDataBlock - cut.space.takenBlocks;
   if (inventory.contentBlocks + freeBlocks > room) return inventory.contentBlocks + freeBlocks - room;

@@ -46,13 +46,15 @@ export interface GeometryWishes extends GrowthWishes {
   readonly inodes: number;
   /** How many will do where so many cannot be had. Default: no fewer. */
   readonly leastInodes?: number;
+  /** Blocks of a group. Default: as many as one bitmap block can describe, unless the inodes need more groups. */
+  readonly blocksPerGroup?: number | undefined;
 }
 
 /** The highest number that an inode can have. */
 const LAST_INODE = 2 ** 32 - 1;
 
 /** The fewest blocks of a group, as mke2fs has it. */
-const SMALLEST_GROUP = 256;
+export const SMALLEST_GROUP = 256;
 
 /** log2 of the block groups that keep their metadata together (flex_bg). */
 export const LOG_GROUPS_PER_FLEX = 4;
@@ -86,7 +88,9 @@ export function geometry(
 
   const leastInodes = wishes.leastInodes ?? wishes.inodes;
   const groupsForInodes = Math.ceil(wishes.inodes / bits);
-  const blocksPerGroup = usable > bits * (groupsForInodes - 1) ? bits : evenGroups(usable, groupsForInodes);
+  const blocksPerGroup =
+    wishes.blocksPerGroup ??
+    (usable > bits * (groupsForInodes - 1) ? bits : evenGroups(usable, groupsForInodes));
   if (blocksPerGroup < SMALLEST_GROUP) return { missingBlocks: SMALLEST_GROUP * groupsForInodes - usable };
 
   const unit = Math.max(8, blockSize / inodeSize);

@@ -1,6 +1,7 @@
 export type { BlockSize, Design, DirectoryHash } from "./design.ts";
 export { type Ext4Type, type FeatureName, type FeatureSet, featureNames } from "./features.ts";
 export type { Geometry } from "./geometry.ts";
+export { ext4OptionsOf } from "./options-of.ts";
 export { type Ext4Options, type Ext4Plan, planExt4 } from "./plan.ts";
 export {
   type Ext4Entry,

@@ -4,7 +4,7 @@ import { type BlockSize, type Design, type DirectoryHash, designOf } from "./des
 import type { Ext4Type, FeatureSet } from "./features.ts";
 import { blocksOfFile } from "./file-map.ts";
 import { type FitWishes, fitInto, fitSmallest, MOST_INODES } from "./fit.ts";
-import type { Geometry } from "./geometry.ts";
+import { type Geometry, SMALLEST_GROUP } from "./geometry.ts";
 import { growthLimit, mostReservedAtOnce } from "./group-shape.ts";
 import { type Inventory, NO_ROW, takeInventory } from "./inventory.ts";
 import type { Placement } from "./placement.ts";
@@ -35,6 +35,11 @@ export interface Ext4Options extends SettingsOptions {
   readonly inodeSize?: number | undefined;
   /** How many inodes there must be at least. Default: those of the tree, and one for each `bytesPerInode`. */
   readonly inodes?: number | undefined;
+  /**
+   * Blocks of a block group: a multiple of 8 from 256 to what one block of a bitmap describes. Default: as many as
+   * that, or fewer where there are so many inodes that more groups are needed.
+   */
+  readonly blocksPerGroup?: number | undefined;
   /** For how much room one more inode is made. Default: what mke2fs takes for the size. */
   readonly bytesPerInode?: number | undefined;
   /**
@@ -117,6 +122,7 @@ export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
     bytesPerInode: options.bytesPerInode,
     journal: journalRanges(design, journalBlocks, isJournalNamed(options)),
     growTo: options.growTo,
+    blocksPerGroup: options.blocksPerGroup,
   };
   const { geometry, placement } =
     options.size === undefined ? fitSmallest(wishes) : fitInto(wishes, options.size);
@@ -168,12 +174,21 @@ function finalFeatures(inventory: Inventory, cut: Geometry): FeatureSet {
 
 function checkOptions(options: Ext4Options, { blockSize, features }: Design): void {
   const { reservedPercent = 5, time = 0, inodes, bytesPerInode, journalSize, rootOwner } = options;
+  const { blocksPerGroup } = options;
   if (!(reservedPercent >= 0 && reservedPercent <= 50)) refuse(`reserved ${reservedPercent} %: use 0 to 50`);
   if (!Number.isInteger(time) || time < 0 || time > LARGEST_TIME) {
     refuse(`time ${time}: use whole seconds since 1970, up to ${LARGEST_TIME}`);
   }
   if (inodes !== undefined && !(Number.isInteger(inodes) && inodes > 0 && inodes <= MOST_INODES)) {
     refuse(`${inodes} inodes: use a whole number up to ${MOST_INODES}`);
+  }
+  if (blocksPerGroup !== undefined) {
+    const isWithin = blocksPerGroup >= SMALLEST_GROUP && blocksPerGroup <= 8 * blockSize;
+    if (!isWithin || blocksPerGroup % 8 !== 0) {
+      refuse(
+        `groups of ${blocksPerGroup} blocks: use a multiple of 8 from ${SMALLEST_GROUP} to ${8 * blockSize}`,
+      );
+    }
   }
   if (bytesPerInode !== undefined && !(bytesPerInode >= blockSize)) {
     refuse(`${bytesPerInode} bytes per inode: use at least the block size, ${blockSize}`);

@@ -1,9 +1,9 @@
-import { printable, utf8Text } from "../bytes/index.ts";
-import type { ByteSource } from "../extents/index.ts";
+import { printable } from "../bytes/index.ts";
+import type { ByteSource, Extent } from "../extents/index.ts";
 import type { DataRange } from "../tree/index.ts";
 import { superblockChecksum } from "./checksum.ts";
 import { featureNames } from "./features.ts";
-import { contentOf, dataRangesOf } from "./read/content.ts";
+import { contentOf, dataRangesOf, extentsOf } from "./read/content.ts";
 import { type DirectoryChild, type DirectoryListing, readDirectory } from "./read/directory.ts";
 import { type Ext4Entry, entryOf, targetOf, typeOf } from "./read/entry.ts";
 import { Frame } from "./read/frame.ts";
@@ -13,6 +13,7 @@ import { type JournalState, noteState, readJournal } from "./read/journal.ts";
 import { joinPath, type Names, nameOfKey, type Resolved, resolvePath } from "./read/path.ts";
 import { corrupt, Problems, unreadable } from "./read/problems.ts";
 import { readXattrs } from "./read/xattrs.ts";
+import { textFrom } from "./settings.ts";
 import {
   SUPERBLOCK_MAGIC,
   SUPERBLOCK_OFFSET,
@@ -101,6 +102,11 @@ export class Ext4Volume {
     return this.#frame.blockSize;
   }
 
+  /** Bytes of an inode. */
+  get inodeSize(): number {
+    return this.#frame.inodeSize;
+  }
+
   get blocks(): number {
     return this.#frame.blocks;
   }
@@ -119,10 +125,7 @@ export class Ext4Volume {
   }
 
   get label(): string {
-    const { label } = this.superblock;
-    const end = label.indexOf(0);
-    const bytes = end < 0 ? label : label.subarray(0, end);
-    return utf8Text(bytes) ?? String.fromCharCode(...bytes);
+    return textFrom(this.superblock.label);
   }
 
   get uuid(): string {
@@ -227,6 +230,14 @@ export class Ext4Volume {
    */
   async *dataRanges(place: Ext4Place): AsyncGenerator<DataRange> {
     yield* dataRangesOf(this.#frame, await this.#withContent(place));
+  }
+
+  /**
+   * The parts of a file that hold data, as {@link dataRanges}, each with where it is: an extent's position is that in
+   * the file, its offset that in the source of the filesystem. What is inline comes as bytes.
+   */
+  async *extents(place: Ext4Place): AsyncGenerator<Extent> {
+    yield* extentsOf(this.#frame, await this.#withContent(place));
   }
 
   /** Extended attributes by name, in the form of getxattr(2). A last symlink is not followed. */

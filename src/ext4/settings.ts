@@ -1,5 +1,6 @@
-import { formatSize, printable, utf8 } from "../bytes/index.ts";
+import { formatSize, printable, utf8, utf8Text } from "../bytes/index.ts";
 import { refuse } from "./refuse.ts";
+import type { Superblock } from "./structures.ts";
 
 /** What a kernel does when it finds the filesystem damaged (tune2fs -e). */
 export type ErrorBehaviour = "continue" | "remount-ro" | "panic";
@@ -97,6 +98,41 @@ export function settingsOf(options: SettingsOptions): Settings {
     stride: number("stride in blocks", options.stride ?? 0, 0, 2 ** 16 - 1),
     stripeWidth: number("stripe width in blocks", options.stripeWidth ?? 0, 0, 2 ** 32 - 1),
   };
+}
+
+/** What a superblock says, as it would be asked for; the label is not among it. Unknown bits are left out. */
+export function settingsFrom(superblock: Superblock): SettingsOptions {
+  const { errorBehaviour, defaultMountOptions, maximumMountCount, checkInterval } = superblock;
+  const { reservedUid: uid, reservedGid: gid, raidStride, raidStripeWidth } = superblock;
+  const errors = (Object.keys(ERROR_BEHAVIOURS) as ErrorBehaviour[]).find(
+    (name) => ERROR_BEHAVIOURS[name] === errorBehaviour,
+  );
+  const isNever = maximumMountCount === NEVER || maximumMountCount === 0;
+  return {
+    lastMounted: textFrom(superblock.lastMounted),
+    errors,
+    defaultMountOptions: mountOptionNames(defaultMountOptions),
+    mountOptions: textFrom(superblock.mountOptions),
+    checkAfterMounts: isNever ? undefined : maximumMountCount,
+    checkInterval,
+    reservedFor: { uid, gid },
+    stride: raidStride,
+    stripeWidth: raidStripeWidth,
+  };
+}
+
+function mountOptionNames(bits: number): DefaultMountOption[] {
+  return (Object.keys(MOUNT_OPTION_BITS) as DefaultMountOption[]).filter((name) => {
+    const bit = MOUNT_OPTION_BITS[name];
+    return (bit & JOURNAL_MODES) === 0 ? (bits & bit) !== 0 : (bits & JOURNAL_MODES) === bit;
+  });
+}
+
+/** Text up to the first NUL; bytes that are no UTF-8 are taken for single characters. */
+export function textFrom(bytes: Uint8Array): string {
+  const end = bytes.indexOf(0);
+  const text = end < 0 ? bytes : bytes.subarray(0, end);
+  return utf8Text(text) ?? String.fromCharCode(...text);
 }
 
 function mountOptionBits(names: readonly DefaultMountOption[]): number {

@@ -7,7 +7,7 @@ export type Awaitable<Value> = Value | Promise<Value>;
  * Where the bytes of a file come from. A reference is data wherever it can be, so that it can cross to a
  * worker thread; only {@link FunctionContent} is tied to the thread of its maker. Sizes are in bytes.
  */
-export type Content = BytesContent | FileContent | FunctionContent;
+export type Content = BytesContent | FileContent | FunctionContent | JoinedContent;
 
 /** Bytes that are in memory. */
 export interface BytesContent {
@@ -52,6 +52,13 @@ export interface FunctionContent {
   read(offset: number, into: Uint8Array): Awaitable<number>;
 }
 
+/** Contents as one, each behind the one before. Made by {@link joinedContent}. */
+export interface JoinedContent {
+  readonly type: "joined";
+  readonly size: number;
+  readonly parts: readonly Content[];
+}
+
 /** Opens and reads the {@link FileContent} references of a system. Holds at most a few files open. */
 export interface ContentReader {
   /**
@@ -74,22 +81,95 @@ export function bytesContent(bytes: Uint8Array): BytesContent {
   return { type: "bytes", size: bytes.length, bytes };
 }
 
+/** Contents as one, each behind the one before: a few large ones, since a place in them is searched for. */
+export function joinedContent(parts: readonly Content[]): JoinedContent {
+  return { type: "joined", size: parts.reduce((size, part) => size + part.size, 0), parts };
+}
+
+/**
+ * Fills `into` with what some content holds from `offset` on, and gives how many bytes that were: some of them
+ * at least, 0 at the end. `reader` opens the files of the host.
+ *
+ * @throws TypeError when the content is a file and there is no reader.
+ */
+export function readContent(
+  content: Content,
+  offset: number,
+  into: Uint8Array,
+  reader: ContentReader | undefined,
+): Awaitable<number> {
+  switch (content.type) {
+    case "bytes": {
+      const part = content.bytes.subarray(offset, offset + into.length);
+      into.set(part);
+      return part.length;
+    }
+    case "function":
+      return content.read(offset, into);
+    case "file":
+      if (reader === undefined) throw new TypeError("the content of host files needs the option `reader`");
+      return reader.read(content, offset, into);
+    case "joined": {
+      const place = placeIn(content, offset);
+      if (place === undefined) return 0;
+      const room = Math.min(into.length, place.content.size - place.offset);
+      return readContent(place.content, place.offset, into.subarray(0, room), reader);
+    }
+  }
+}
+
+/** Which part of a joined content holds the byte at `offset`, and where in the part it lies. */
+function placeIn({ parts }: JoinedContent, offset: number): { content: Content; offset: number } | undefined {
+  let rest = offset;
+  for (const content of parts) {
+    if (rest < content.size) return { content, offset: rest };
+    rest -= content.size;
+  }
+  return undefined;
+}
+
+/** The host file that the byte at `offset` comes from, for messages; `undefined` when it comes from elsewhere. */
+export function fileAt(content: Content, offset: number): FileContent | undefined {
+  if (content.type === "file") return content;
+  const place = content.type === "joined" ? placeIn(content, offset) : undefined;
+  return place === undefined ? undefined : fileAt(place.content, place.offset);
+}
+
 /**
  * All bytes of some content, for what has to be read before anything is planned.
  *
  * @throws DiskwrightError `SOURCE_CHANGED` when it ends early.
  */
-export async function contentBytes(content: Content, reader: ContentReader | undefined): Promise<Uint8Array> {
-  if (content.type === "bytes") return content.bytes;
-  const bytes = new Uint8Array(content.size);
-  for (let done = 0; done < bytes.length; ) {
-    const into = bytes.subarray(done);
-    const count = await (content.type === "function"
-      ? content.read(done, into)
-      : reader?.read(content, done, into));
-    if (count === undefined) throw new TypeError("the content of host files needs a reader");
+export function contentBytes(content: Content, reader: ContentReader | undefined): Promise<Uint8Array> {
+  return contentStart(content, reader, content.size);
+}
+
+/** The first bytes of some content: `length` of them, or fewer where it is shorter; see {@link contentBytes}. */
+export async function contentStart(
+  content: Content,
+  reader: ContentReader | undefined,
+  length: number,
+): Promise<Uint8Array> {
+  if (content.type === "bytes") return content.bytes.subarray(0, length);
+  const bytes = new Uint8Array(Math.min(length, content.size));
+  await fillFrom(content, 0, bytes, reader);
+  return bytes;
+}
+
+/**
+ * Fills all of `into` with what some content holds from `offset` on.
+ *
+ * @throws DiskwrightError `SOURCE_CHANGED` when it ends early.
+ */
+export async function fillFrom(
+  content: Content,
+  offset: number,
+  into: Uint8Array,
+  reader: ContentReader | undefined,
+): Promise<void> {
+  for (let done = 0; done < into.length; ) {
+    const count = await readContent(content, offset + done, into.subarray(done), reader);
     if (count === 0) throw new DiskwrightError("SOURCE_CHANGED", "a content source ended before its size");
     done += count;
   }
-  return bytes;
 }

@@ -5,8 +5,11 @@ export {
   type Content,
   type ContentReader,
   contentBytes,
+  contentStart,
   type FileContent,
   type FunctionContent,
+  type JoinedContent,
+  joinedContent,
   type StoredRange,
 } from "./content.ts";
 export { bytesExtent, type Extent, merged, shifted } from "./extent.ts";

@@ -1,5 +1,11 @@
 import { DiskwrightError } from "../errors.ts";
-import type { Awaitable, Content, ContentReader, FunctionContent } from "./content.ts";
+import {
+  type Awaitable,
+  type Content,
+  type ContentReader,
+  type FunctionContent,
+  fillFrom,
+} from "./content.ts";
 
 /** Something that holds bytes and can be read at any position: a file, a block of memory, a window. */
 export interface ByteSource {
@@ -35,26 +41,12 @@ export function readInto(source: ByteSource, position: number, into: Uint8Array)
 
 /** Some content as a source, which `reader` opens. */
 export function contentSource(content: Content, reader: ContentReader): ByteSource {
-  async function fill(position: number, into: Uint8Array): Promise<void> {
-    for (let done = 0; done < into.length; ) {
-      const rest = into.subarray(done);
-      if (content.type === "bytes") {
-        rest.set(content.bytes.subarray(position + done, position + into.length));
-        return;
-      }
-      const count = await (content.type === "function"
-        ? content.read(position + done, rest)
-        : reader.read(content, position + done, rest));
-      if (count === 0) throw new DiskwrightError("SOURCE_CHANGED", "a content source ended before its size");
-      done += count;
-    }
-  }
   return {
     size: content.size,
-    readInto: fill,
+    readInto: (position, into) => fillFrom(content, position, into, reader),
     async read(position, length): Promise<Uint8Array> {
       const bytes = new Uint8Array(length);
-      await fill(position, bytes);
+      await fillFrom(content, position, bytes, reader);
       return bytes;
     },
   };

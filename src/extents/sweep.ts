@@ -1,6 +1,6 @@
 import { printable } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
-import type { Awaitable, Content, ContentReader } from "./content.ts";
+import { type Awaitable, type Content, type ContentReader, fileAt, readContent } from "./content.ts";
 import type { Extent } from "./extent.ts";
 import { type CancelSignal, eventLoopTurn } from "./signal.ts";
 
@@ -143,26 +143,15 @@ function fill(
   offset: number,
   reader: ContentReader | undefined,
 ): Awaitable<number> {
-  if (source instanceof Uint8Array) return copy(into, source, offset);
-  switch (source.type) {
-    case "bytes":
-      return copy(into, source.bytes, offset);
-    case "function":
-      return source.read(offset, into);
-    case "file":
-      if (reader === undefined) throw new TypeError("the content of host files needs the option `reader`");
-      return reader.read(source, offset, into);
-  }
-}
-
-function copy(into: Uint8Array, from: Uint8Array, offset: number): number {
-  const part = from.subarray(offset, offset + into.length);
+  if (!(source instanceof Uint8Array)) return readContent(source, offset, into, reader);
+  const part = source.subarray(offset, offset + into.length);
   into.set(part);
   return part.length;
 }
 
 function endedEarly(source: Uint8Array | Content, got: number, planned: number): DiskwrightError {
-  const path = !(source instanceof Uint8Array) && source.type === "file" ? printable(source.path) : undefined;
+  const file = source instanceof Uint8Array ? undefined : fileAt(source, got);
+  const path = file === undefined ? undefined : printable(file.path);
   return new DiskwrightError(
     "SOURCE_CHANGED",
     `${path ?? "a content source"} ended at byte ${got}, ${planned} were planned: it changed while it was read`,

@@ -1,6 +1,7 @@
 import { shortNameChecksum } from "./names.ts";
 import {
   ATTRIBUTE,
+  type DirectoryEntry,
   directoryEntry,
   ENTRY_SIZE,
   LAST_LONG_ENTRY,
@@ -21,8 +22,10 @@ export interface ListedEntry {
   readonly firstCluster: number;
   /** Bytes. */
   readonly size: number;
-  /** Seconds since 1970. */
+  /** Seconds since 1970: of the last change. */
   readonly seconds: number;
+  /** Nanoseconds since 1970: when it was made, to a hundredth of a second. */
+  readonly created: bigint;
 }
 
 /** What a directory holds. */
@@ -101,7 +104,8 @@ export function listDirectory(bytes: Uint8Array): Listing {
       }
       if (name !== undefined) {
         const seconds = secondsOf(values.writeDate, values.writeTime);
-        entries.push({ name, shortName, attributes, firstCluster, size: values.size, seconds });
+        const created = createdAt(values);
+        entries.push({ name, shortName, attributes, firstCluster, size: values.size, seconds, created });
       }
     }
     pending = undefined;
@@ -135,6 +139,11 @@ function finished({ checksum, units, next }: PendingName, bytes: Uint8Array, at:
   if (next !== 0 || shortNameChecksum(bytes, at) !== checksum) return undefined;
   const end = units.indexOf(0);
   return String.fromCharCode(...(end < 0 ? units : units.subarray(0, end)));
+}
+
+function createdAt({ creationDate, creationTime, creationHundredths }: DirectoryEntry): bigint {
+  const hundredths = Math.min(creationHundredths, 199);
+  return BigInt(secondsOf(creationDate, creationTime)) * 1_000_000_000n + BigInt(hundredths) * 10_000_000n;
 }
 
 /** Whether a name can be part of a path without leading elsewhere. */

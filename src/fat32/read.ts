@@ -1,5 +1,11 @@
 import { DiskwrightError } from "../errors.ts";
-import { type ByteSource, readExactly } from "../extents/index.ts";
+import {
+  type ByteSource,
+  type Extent,
+  type FunctionContent,
+  readExactly,
+  sourceContent,
+} from "../extents/index.ts";
 import { FAT32, type FatType } from "./geometry.ts";
 import { layoutOf, readLayout, type VolumeLayout } from "./layout.ts";
 import { type ListedEntry, type Listing, labelText, listDirectory, shown } from "./listing.ts";
@@ -28,6 +34,8 @@ export interface FatEntry {
   readonly size: number;
   /** Nanoseconds since 1970, in steps of two seconds. */
   readonly mtime: bigint;
+  /** When it was made: nanoseconds since 1970, in steps of a hundredth of a second. */
+  readonly crtime: bigint;
   /** Bits: 0x01 read-only, 0x02 hidden, 0x04 system, 0x10 directory, 0x20 archive. */
   readonly attributes: number;
   /** 0 when it has none. */
@@ -59,7 +67,10 @@ export async function readFat(source: ByteSource): Promise<FatVolume | undefined
 export class FatVolume {
   readonly layout: VolumeLayout;
   readonly #source: ByteSource;
+  readonly #content: FunctionContent;
   readonly #problems = new Set<string>();
+  /** Those of them that are about what is stored twice, or can be counted. */
+  readonly #discrepancies = new Set<string>();
   #freeClusters = 0;
   #badClusters = 0;
   #label = "";
@@ -69,6 +80,7 @@ export class FatVolume {
   /** Use {@link readFat}, which checks that there is a volume. */
   constructor(source: ByteSource, layout: VolumeLayout) {
     this.#source = source;
+    this.#content = sourceContent(source);
     this.layout = layout;
   }
 
@@ -124,6 +136,19 @@ export class FatVolume {
     return [...this.#problems];
   }
 
+  /**
+   * Those of the problems that make nothing doubtful of what the volume holds: copies and hints that differ from
+   * what counts, and too few clusters for a FAT32 that firmware takes.
+   */
+  get discrepancies(): readonly string[] {
+    return [...this.#discrepancies];
+  }
+
+  #noteDiscrepancy(line: string): void {
+    this.#problems.add(line);
+    this.#discrepancies.add(line);
+  }
+
   /** Reads the file allocation table and the label. {@link readFat} has done it. */
   async open(): Promise<void> {
     const { layout } = this;
@@ -132,7 +157,7 @@ export class FatVolume {
       this.#problems.add(`the volume has ${this.size} bytes, but only ${this.#source.size} are there`);
     }
     if (format === FAT32 && clusters < format.fewestClusters) {
-      this.#problems.add(
+      this.#noteDiscrepancy(
         `FAT32 with ${clusters} clusters: firmware refuses fewer than ${format.fewestClusters}`,
       );
     }
@@ -147,7 +172,7 @@ export class FatVolume {
     const ofBootSector = layout.label === undefined ? "" : labelText(layout.label);
     const stated = ofBootSector === "NO NAME" ? "" : ofBootSector;
     if (layout.label !== undefined && stated !== (root.label ?? "")) {
-      this.#problems.add(
+      this.#noteDiscrepancy(
         `the label is "${shown(stated)}" in the boot sector and "${shown(root.label ?? "")}" in the root directory`,
       );
     }
@@ -278,6 +303,27 @@ export class FatVolume {
     }
   }
 
+  /**
+   * Where the bytes of a file are: an extent's position is that in the file, its offset that in the source of the
+   * volume.
+   *
+   * @throws DiskwrightError `CORRUPT` when its clusters end before its size, or lie outside of the image.
+   */
+  async *extents(entry: FatEntry): AsyncGenerator<Extent> {
+    if (entry.type !== "file") throw new TypeError(`${entry.path} is a directory`);
+    const { size, firstCluster, path } = entry;
+    let position = 0;
+    for await (const { first, count } of this.#runs(firstCluster, Math.ceil(size / this.clusterSize), path)) {
+      const offset = this.#clusterStart(first);
+      const length = Math.min(count * this.clusterSize, size - position);
+      if (offset + length > this.#source.size) {
+        throw corrupt(`${shown(path)}: its clusters lie behind the end of the image`);
+      }
+      yield { position, length, source: this.#content, offset };
+      position += length;
+    }
+  }
+
   #clusterStart(cluster: number): number {
     const { firstDataSector, sectorsPerCluster, sectorSize } = this.layout;
     return (firstDataSector + (cluster - FIRST_CLUSTER) * sectorsPerCluster) * sectorSize;
@@ -324,7 +370,7 @@ export class FatVolume {
       }
     }
     for (const copy of differing) {
-      this.#problems.add(`copy ${copy + 1} of the file allocation table differs from the first`);
+      this.#noteDiscrepancy(`copy ${copy + 1} of the file allocation table differs from the first`);
     }
   }
 
@@ -351,9 +397,9 @@ export class FatVolume {
       );
       const { leadSignature, structureSignature, freeClusters } = informationSector.fromBytes(bytes);
       if (leadSignature !== LEAD_SIGNATURE || structureSignature !== STRUCTURE_SIGNATURE) {
-        this.#problems.add("the information sector has no signature");
+        this.#noteDiscrepancy("the information sector has no signature");
       } else if (freeClusters !== UNKNOWN && freeClusters !== this.#freeClusters) {
-        this.#problems.add(
+        this.#noteDiscrepancy(
           `the information sector says that ${freeClusters} clusters are free, they are ${this.#freeClusters}`,
         );
       }
@@ -365,7 +411,7 @@ export class FatVolume {
       const isSame = backup.every((byte, index) => byte === primary[index]);
       if (!isSame) {
         const kind = layoutOf(backup) === undefined ? "is not a boot sector" : "differs from the first";
-        this.#problems.add(`${what} ${kind}`);
+        this.#noteDiscrepancy(`${what} ${kind}`);
       }
     }
   }
@@ -484,7 +530,7 @@ const LARGEST_IN_MEMORY = 2 ** 31;
 
 function entryOf(
   where: string,
-  { name, shortName, attributes, firstCluster, size, seconds }: ListedEntry,
+  { name, shortName, attributes, firstCluster, size, seconds, created }: ListedEntry,
 ): FatEntry {
   const isDirectory = (attributes & ATTRIBUTE.directory) !== 0;
   return {
@@ -493,6 +539,7 @@ function entryOf(
     type: isDirectory ? "directory" : "file",
     size: isDirectory ? 0 : size,
     mtime: BigInt(seconds) * 1_000_000_000n,
+    crtime: created,
     attributes,
     firstCluster,
   };

@@ -1,7 +1,7 @@
 import { utf8 } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { isBootPartition, type NumberedPartition } from "../layouts/index.ts";
-import { emptied, PLAIN_DIRECTORY, subtree, type Tree, TreeDraft, treeOf } from "../tree/index.ts";
+import { emptied, fileMode, PLAIN_DIRECTORY, subtree, type Tree, TreeDraft, treeOf } from "../tree/index.ts";
 import { fstabText } from "./fstab.ts";
 import { withFile } from "./generated.ts";
 import type { Image } from "./spec.ts";
@@ -55,17 +55,35 @@ function depth(mount: string): number {
 /** What no partition takes would be lost. */
 function checkRoot(image: Image, root: NumberedPartition | undefined, rest: Tree): void {
   const isLost = root === undefined || root.tree !== undefined;
-  if (!isLost || rest.columns.childCount[0] === 0) return;
-  const orphans = Array.from({ length: rest.columns.childCount[0]! }, (_, index) => index + 1).filter(
-    (row) => !rest.isDirectory(row) || rest.columns.childCount[row] !== 0,
-  );
-  if (orphans.length === 0) return;
+  if (!isLost) return;
+  const orphan = orphanOf(rest, waysTo(image.layout.partitions, rest));
+  if (orphan === undefined) return;
   throw new DiskwrightError(
     "INVALID_TREE",
-    `${rest.displayPath(orphans[0]!)}: no partition takes it: mount one at /` +
+    `${rest.displayPath(orphan)}: no partition takes it: mount one at /` +
       `${image.layout.partitions.some(({ tree }) => tree !== undefined) ? ", or leave the root out" : ""}`,
-    { path: rest.displayPath(orphans[0]!) },
+    { path: rest.displayPath(orphan) },
   );
+}
+
+/** The rows of the mount points, and of the directories that lead to them. */
+function waysTo(partitions: readonly NumberedPartition[], tree: Tree): ReadonlySet<number> {
+  const rows = new Set([0]);
+  for (const { mount } of partitions) {
+    const end = mount === undefined ? undefined : tree.find(mount);
+    for (let row = end ?? 0; row !== 0; row = tree.columns.parent[row]!) rows.add(row);
+  }
+  return rows;
+}
+
+/** The first row that is neither on the way to a mount point nor an empty directory beside it. */
+function orphanOf({ columns, length }: Tree, ways: ReadonlySet<number>): number | undefined {
+  for (let row = 1; row < length; row++) {
+    if (ways.has(row) || !ways.has(columns.parent[row]!)) continue;
+    const isDirectory = (columns.mode[row]! & fileMode.TYPE_MASK) === fileMode.DIRECTORY;
+    if (!isDirectory || columns.childCount[row] !== 0) return row;
+  }
+  return undefined;
 }
 
 /** The tree with all mount points as directories. */

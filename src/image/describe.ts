@@ -84,7 +84,7 @@ export function describe(plan: ImagePlan, format: string | readonly string[] = "
 
 function describePartition(partition: PartitionPlan, { image, table }: ImagePlan): DescribedPartition {
   const { sectorSize } = image;
-  const { number, name, guid, bootable, attributes, offset, size, mount, filesystem } = partition;
+  const { number, gptName, guid, bootable, attributes, offset, size, mount, filesystem } = partition;
   const isGpt = table.type === "gpt";
   return {
     number,
@@ -94,7 +94,7 @@ function describePartition(partition: PartitionPlan, { image, table }: ImagePlan
     size,
     ...typeReport(table, partition),
     guid: guid ?? null,
-    name: isGpt ? name : null,
+    name: isGpt ? gptName : null,
     ...(isGpt ? attributeReport(attributes) : { attributes: null, bootable }),
     mount: mount ?? null,
     filesystem: filesystem === undefined ? null : describeFilesystem(filesystem),

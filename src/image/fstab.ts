@@ -32,10 +32,15 @@ function line(image: Image, partition: NumberedPartition, source: FstabSource): 
   // FAT has no owners: what a boot partition holds, such as a seed of random numbers, is for root alone.
   const options = mountOptions ?? (isFat ? "umask=0077" : "defaults");
   const pass = mount === "/" ? 1 : 2;
-  return `${nameOf(image, partition, source)} ${escaped(mount!)} ${type} ${options} 0 ${pass}\n`;
+  return `${filesystemName(image, partition, source)} ${escaped(mount!)} ${type} ${options} 0 ${pass}\n`;
 }
 
-function nameOf(image: Image, partition: NumberedPartition, source: FstabSource): string {
+/**
+ * A filesystem as fstab(5) and the kernel's `root=` name it: `UUID=…`, `PARTUUID=…` or `LABEL=…`.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` when it cannot be named so.
+ */
+export function filesystemName(image: Image, partition: NumberedPartition, source: FstabSource): string {
   const { name, filesystem, guid, number } = partition;
   switch (source) {
     case "uuid":
@@ -63,7 +68,7 @@ function storedLabel(type: "ext4" | "fat", label: string): string {
 function unnamed(name: string, reason: string): DiskwrightError {
   return new DiskwrightError(
     "INVALID_SPEC",
-    `fstab cannot name partition ${printable(utf8(name))} as asked: ${reason}`,
+    `partition ${printable(utf8(name))} cannot be named as asked: ${reason}`,
     { partition: name },
   );
 }

@@ -1,3 +1,4 @@
+export { bootContext } from "./boot.ts";
 export {
   type DescribedFilesystem,
   type DescribedPartition,
@@ -6,7 +7,8 @@ export {
   describe,
   describeFilesystem,
 } from "./describe.ts";
-export { fstabText } from "./fstab.ts";
+export { firmwareVariables } from "./firmware.ts";
+export { filesystemName, fstabText } from "./fstab.ts";
 export { type FilesystemPlan, type ImagePlan, type PartitionPlan, plan, type TablePlan } from "./plan.ts";
 export { type FstabSource, type Image, type ImageSpec, image, type Size } from "./spec.ts";
 export { imageExtents, type Progress, type WriteOptions, write } from "./write.ts";

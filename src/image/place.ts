@@ -178,6 +178,7 @@ function sharesOf(image: Image, slots: readonly Slot[], needs: readonly Need[]):
 
 /** Where partitions can start: behind the table, and behind what lies there outside of partitions. */
 function firstByte({ layout, sectorSize }: Image): number {
+  const { start = Number.POSITIVE_INFINITY } = layout.partitions[0]!;
   if (layout.table === "none") return 0;
   let first: number = sectorSize;
   if (layout.table === "gpt") {
@@ -188,7 +189,7 @@ function firstByte({ layout, sectorSize }: Image): number {
         : layout.gptEntriesAt + (standard - 2) * sectorSize;
   }
   for (const { offset, raw } of [...(layout.gaps ?? [])].sort((a, b) => a.offset - b.offset)) {
-    if (offset <= roundUp(first, MIB))
+    if (offset <= roundUp(first, MIB) && offset < start)
       first = Math.max(first, roundUp(offset + raw.content.size, sectorSize));
   }
   return first;

@@ -6,6 +6,7 @@ import type { Gap, NumberedPartition, RawContent } from "../layouts/index.ts";
 import type { MbrPlan } from "../mbr/index.ts";
 import { nixpkgsEstimate, nixpkgsReserved } from "../sizing/index.ts";
 import { assignTree } from "./assign.ts";
+import { checkFeatures, placedBoot } from "./boot.ts";
 import { type Placement, place } from "./place.ts";
 import { checkRoom } from "./room.ts";
 import type { Slot } from "./slot.ts";
@@ -21,6 +22,8 @@ export type FilesystemPlan =
 export interface PartitionPlan {
   readonly number: number;
   readonly name: string;
+  /** What a GPT calls it. */
+  readonly gptName: string;
   /** The name or GUID of a GPT type, or the name or byte of an MBR type. */
   readonly type: string | number;
   readonly guid: string | undefined;
@@ -62,7 +65,7 @@ export interface ImagePlan {
  */
 export function plan(image: Image): ImagePlan {
   const { layout, sectorSize } = image;
-  const warnings: string[] = [];
+  const warnings: string[] = [...(image.boot?.warnings ?? [])];
   const trees = assignTree(image, warnings);
   const slots = layout.partitions.map((partition): Slot => ({ partition, tree: trees.get(partition.name) }));
   const { size, ranges, filesystems } = placed(image, slots, warnings);
@@ -78,8 +81,15 @@ export function plan(image: Image): ImagePlan {
     if (filesystem?.type === "fat")
       warnings.push(...filesystem.plan.skipped.map((path) => `${name}: left out ${path}`));
   }
-  const table = planTable(image, size / sectorSize, partitions);
-  const planned = { image, size, table, partitions, gaps: byOffset(layout.gaps ?? []), warnings };
+  checkFeatures(image, partitions, warnings);
+  const gaps = byOffset(layout.gaps ?? []);
+  const raw = image.boot?.raw;
+  const boot =
+    raw === undefined
+      ? { partitions, gaps, bootCode: image.bootCode }
+      : placedBoot(image, raw, partitions, gaps);
+  const table = planTable(image, size / sectorSize, boot);
+  const planned = { image, size, table, partitions: boot.partitions, gaps: boot.gaps, warnings };
   checkRoom(planned);
   return planned;
 }
@@ -111,7 +121,7 @@ function partitionPlan(
   size: number,
   filesystem: FilesystemPlan | undefined,
 ): PartitionPlan {
-  const { name, number, type, bootable = false, hybrid, mount, raw } = partition;
+  const { name, gptName = name, number, type, bootable = false, hybrid, mount, raw } = partition;
   // What an MBR has as a flag, a GPT has as an attribute.
   const isActive = bootable && image.layout.table === "gpt";
   const attributes = (partition.attributes ?? 0n) | (isActive ? PARTITION_ATTRIBUTES.legacyBootable : 0n);
@@ -119,6 +129,7 @@ function partitionPlan(
   return {
     number,
     name,
+    gptName,
     type,
     guid: image.layout.table === "gpt" ? guid : undefined,
     bootable,

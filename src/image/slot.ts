@@ -2,7 +2,13 @@ import { formatBytes, MIB, roundUp } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError, problemsError } from "../errors.ts";
 import { type Ext4Options, planExt4 } from "../ext4/index.ts";
 import { type FatOptions, planFat, smallestFat } from "../fat32/index.ts";
-import { LAYOUT_NAMES, type LayoutExt4, type LayoutFat, type NumberedPartition } from "../layouts/index.ts";
+import {
+  LAYOUT_NAMES,
+  type LayoutExt4,
+  type LayoutFat,
+  type LayoutFilesystem,
+  type NumberedPartition,
+} from "../layouts/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { largest } from "./largest.ts";
 import type { FilesystemPlan } from "./plan.ts";
@@ -45,10 +51,11 @@ export function planFilesystem(image: Image, slot: Slot, extent: Extension): Fil
   const { filesystem, name } = partition;
   if (filesystem === undefined || tree === undefined) return undefined;
   try {
+    const volume = sized(filesystem, extent);
     if (filesystem.type === "ext4") {
       const options: Ext4Options = {
         ...filesystem.options,
-        ...sized(extent),
+        ...volume,
         ...(extent.inodes === undefined ? {} : { inodes: extent.inodes }),
         uuid: ext4Uuid(image, name, filesystem),
         label: filesystem.label,
@@ -56,15 +63,16 @@ export function planFilesystem(image: Image, slot: Slot, extent: Extension): Fil
       };
       return { type: "ext4", plan: planExt4(tree, options) };
     }
-    const bits = filesystem.bits ?? 32;
-    if (bits !== "auto" && extent.size !== undefined) {
-      const smallest = smallestFat(bits, image.sectorSize);
-      if (extent.size < smallest) throw tooSmall(image, partition, bits, extent.size, smallest);
+    const { bits = 32, sectorSize = image.sectorSize, sectorsPerCluster } = filesystem;
+    if (bits !== "auto" && volume.size !== undefined) {
+      const smallest = smallestFat(bits, sectorSize);
+      if (volume.size < smallest) throw tooSmall(image, partition, bits, volume.size, smallest);
     }
     const options: FatOptions = {
-      ...sized(extent),
+      ...volume,
       bits,
-      sectorSize: image.sectorSize,
+      sectorSize,
+      sectorsPerCluster,
       label: filesystem.label,
       serial: fatSerial(image, name, filesystem),
       hiddenSectors: (extent.start ?? 0) / image.sectorSize,
@@ -77,7 +85,18 @@ export function planFilesystem(image: Image, slot: Slot, extent: Extension): Fil
   }
 }
 
-function sized({ size, freeBytes }: Extension): { size?: number; freeBytes?: number } {
+/** The size of a filesystem: its own, or all that there is. */
+function sized(
+  { size: own }: LayoutFilesystem,
+  { size, freeBytes }: Extension,
+): { size?: number; freeBytes?: number } {
+  if (own !== undefined) {
+    if (size === undefined || own <= size) return { size: own };
+    throw new DoesNotFitError(
+      `the filesystem is to have ${formatBytes(own)}, its partition has ${formatBytes(size)}`,
+      own - size,
+    );
+  }
   return {
     ...(size === undefined ? {} : { size }),
     ...(freeBytes === undefined ? {} : { freeBytes }),
@@ -105,8 +124,13 @@ function where({ name, mount }: NumberedPartition): string {
 }
 
 /** Says which size would do, in the terms in which it is given. */
-function sizeRemedy(image: Image, { name, mount, start = 0 }: NumberedPartition, needed: number): string {
+function sizeRemedy(image: Image, partition: NumberedPartition, needed: number): string {
+  const { name, mount, start = 0 } = partition;
   const isPreset = (LAYOUT_NAMES as readonly string[]).includes(image.layout.name);
+  if (isPreset && mount === "/" && image.size !== undefined && typeof partition.size === "number") {
+    // What has its place already takes all that the disk has left.
+    return `use --size ${Math.ceil((image.size + needed - partition.size) / MIB)}M or more`;
+  }
   if (!isPreset) return `give partition ${name} a size of ${formatBytes(roundUp(needed, MIB))} or more`;
   const isSized = image.layout.name !== "efixbootldr" || mount === "/boot";
   if (!isSized) return `the layout gives ${name} a fixed size: put less below ${mount}`;

@@ -1,3 +1,4 @@
+import { type BootInstallation, withInstallation } from "../boot/index.ts";
 import { type Identity, identity, MIB, parseGuid, parseSize } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import type { ContentReader } from "../extents/index.ts";
@@ -70,6 +71,8 @@ export interface ImageSpec {
   readonly rootFilesystemUuid?: string | undefined;
   /** What a BIOS runs, up to 440 bytes at the start of the disk. Default none. */
   readonly bootCode?: Uint8Array | undefined;
+  /** What makes it boot, as a boot loader of `diskwright/boot` gives it for the {@link bootContext}. */
+  readonly boot?: BootInstallation | undefined;
   /** What FAT cannot hold (symlinks, devices): an error that names it all (default), or left out. */
   readonly unsupported?: "error" | "skip" | undefined;
   /** Writes /etc/fstab from the layout, with filesystems named by this. Default: none is written. */
@@ -87,6 +90,7 @@ export interface ImageSpec {
 
 /** A checked description: everything decided that does not depend on the content. Sizes are in bytes. */
 export interface Image {
+  /** The tree, with what makes it boot. */
   readonly root: Tree;
   readonly layout: NumberedLayout;
   readonly compat: "nixpkgs" | undefined;
@@ -104,6 +108,7 @@ export interface Image {
   readonly diskGuid: string;
   readonly diskSignature: number;
   readonly bootCode: Uint8Array;
+  readonly boot: BootInstallation | undefined;
   readonly unsupported: "error" | "skip";
   readonly fstab: FstabSource | undefined;
   readonly discoverable: string | undefined;
@@ -142,7 +147,7 @@ export function image(spec: ImageSpec): Image {
     throw invalid(`size of ${sizes.size} bytes: use a multiple of the sector size, ${sectorSize}`);
   }
   return {
-    root: spec.root,
+    root: spec.boot === undefined ? spec.root : withInstallation(spec.root, spec.boot, spec.time),
     layout,
     compat,
     ...sizes,
@@ -153,6 +158,7 @@ export function image(spec: ImageSpec): Image {
     diskGuid: parseGuid(spec.diskGuid ?? layout.diskGuid ?? ids.uuid("disk")),
     diskSignature: diskSignature ?? ids.serial("disk"),
     bootCode: spec.bootCode ?? new Uint8Array(0),
+    boot: spec.boot,
     unsupported: spec.unsupported ?? "error",
     fstab: spec.fstab,
     discoverable: spec.discoverable,

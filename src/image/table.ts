@@ -5,23 +5,30 @@ import { MBR_TYPES, type MbrPartitionSpec, type MbrSpec, mbrTypeByte, planMbr } 
 import type { PartitionPlan, TablePlan } from "./plan.ts";
 import type { Image } from "./spec.ts";
 
-/** Plans the partition table. `partitions` are by number. */
-export function planTable(image: Image, sectors: number, partitions: readonly PartitionPlan[]): TablePlan {
+/** What a table is planned of, beside the image. */
+export interface TableParts {
+  /** By number. */
+  readonly partitions: readonly PartitionPlan[];
+  readonly bootCode: Uint8Array;
+}
+
+/** Plans the partition table. */
+export function planTable(image: Image, sectors: number, parts: TableParts): TablePlan {
   switch (image.layout.table) {
     case "none":
       return { type: "none" };
     case "mbr":
-      return { type: "mbr", plan: planMbr(mbrSpec(image, sectors, partitions)) };
+      return { type: "mbr", plan: planMbr(mbrSpec(image, sectors, parts)) };
     case "gpt":
-      return { type: "gpt", plan: gptPlan(image, sectors, partitions) };
+      return { type: "gpt", plan: gptPlan(image, sectors, parts) };
   }
 }
 
-function gptPlan(image: Image, sectors: number, partitions: readonly PartitionPlan[]) {
-  const { sectorSize, layout, diskGuid, bootCode } = image;
-  const entries = partitions.map(({ number, name, type, guid, offset, size, attributes }) => ({
+function gptPlan(image: Image, sectors: number, { partitions, bootCode }: TableParts) {
+  const { sectorSize, layout, diskGuid } = image;
+  const entries = partitions.map(({ number, gptName, type, guid, offset, size, attributes }) => ({
     number,
-    name,
+    name: gptName,
     type: String(type),
     guid: guid!,
     attributes,
@@ -37,13 +44,14 @@ function gptPlan(image: Image, sectors: number, partitions: readonly PartitionPl
     diskGuid,
     bootCode,
     partitions: entries,
+    protectiveMbrBootable: layout.protectiveMbrBootable ?? false,
     ...(hybrid.length === 0 ? {} : { hybrid }),
     ...(layout.gptEntriesAt === undefined ? {} : { entriesLba: layout.gptEntriesAt / sectorSize }),
   });
 }
 
-function mbrSpec(image: Image, sectors: number, partitions: readonly PartitionPlan[]): MbrSpec {
-  const { sectorSize, layout, diskSignature, bootCode } = image;
+function mbrSpec(image: Image, sectors: number, { partitions, bootCode }: TableParts): MbrSpec {
+  const { sectorSize, layout, diskSignature } = image;
   const entry = ({ number, type, bootable, offset, size }: PartitionPlan): MbrPartitionSpec => ({
     number,
     type: mbrTypeByte(type),

@@ -89,6 +89,9 @@ function* partitionProblems(
   if (raw !== undefined && (filesystem !== undefined || tree !== undefined)) {
     yield "raw content and a filesystem exclude each other";
   }
+  if (filesystem?.size !== undefined && typeof size === "number" && filesystem.size > size) {
+    yield `the filesystem has ${formatBytes(filesystem.size)}, the partition ${formatBytes(size)}`;
+  }
   if (tree !== undefined && filesystem === undefined) yield "files need a filesystem: give it one";
   if (size === "minimal" && filesystem === undefined && raw === undefined && minimum === undefined) {
     yield 'the size "minimal" is that of a filesystem or of raw content, and it has neither';

@@ -38,8 +38,23 @@ export function discoverable(layout: Layout, architecture: string): Layout {
   return { ...layout, partitions: layout.partitions.map(typed) };
 }
 
+/** A partition, as far as its type goes. */
+type Typed = Pick<LayoutPartition, "type">;
+
+/** Whether a partition has a type of a GPT, by its name or its GUID. */
+export function hasType({ type }: Typed, name: keyof typeof PARTITION_TYPES): boolean {
+  return type === name || type === PARTITION_TYPES[name];
+}
+
 /** Whether a partition is one that boot loaders read: the EFI system partition, or the extended one. */
-export function isBootPartition({ type }: LayoutPartition): boolean {
-  const names = ["esp", "xbootldr"] as const;
-  return names.some((name) => type === name || type === PARTITION_TYPES[name]);
+export function isBootPartition(partition: Typed): boolean {
+  return isEfiSystemPartition(partition) || hasType(partition, "xbootldr");
+}
+
+/** The MBR type byte of an EFI system partition. */
+const MBR_ESP = 0xef;
+
+/** Whether UEFI firmware looks for programs in a partition. */
+export function isEfiSystemPartition(partition: Typed): boolean {
+  return hasType(partition, "esp") || partition.type === MBR_ESP;
 }

@@ -1,5 +1,5 @@
 export { layoutProblems } from "./check.ts";
-export { discoverable, isBootPartition } from "./discoverable.ts";
+export { discoverable, hasType, isBootPartition, isEfiSystemPartition } from "./discoverable.ts";
 export {
   type Ext4Tuning,
   type Gap,

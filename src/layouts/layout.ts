@@ -11,8 +11,14 @@ export type LayoutName = (typeof LAYOUT_NAMES)[number];
 /** What of an ext4 filesystem an image does not decide itself. */
 export type Ext4Tuning = Omit<Ext4Options, "uuid" | "label" | "size" | "freeBytes" | "time">;
 
+/** What every filesystem of a layout has. */
+interface LayoutVolume {
+  /** Bytes of the filesystem, where it does not fill its partition. */
+  readonly size?: number | undefined;
+}
+
 /** An ext4 filesystem that a partition is to have. */
-export interface LayoutExt4 {
+export interface LayoutExt4 extends LayoutVolume {
   readonly type: "ext4";
   readonly label?: string | undefined;
   /** Default: derived from the seed. */
@@ -21,13 +27,17 @@ export interface LayoutExt4 {
 }
 
 /** A FAT filesystem that a partition is to have. */
-export interface LayoutFat {
+export interface LayoutFat extends LayoutVolume {
   readonly type: "fat";
   readonly label?: string | undefined;
   /** Default: derived from the seed. */
   readonly serial?: number | undefined;
   /** Default 32. */
   readonly bits?: FatOptions["bits"];
+  /** Bytes of its sectors. Default: those of the disk. */
+  readonly sectorSize?: FatOptions["sectorSize"];
+  /** A power of two up to 128, and clusters up to 64 KiB. Default: by the size. */
+  readonly sectorsPerCluster?: number | undefined;
 }
 
 /** A filesystem that a partition is to have. */
@@ -73,6 +83,8 @@ export interface LayoutPartition {
   readonly attributes?: bigint | undefined;
   /** With a GPT: its entry in the MBR beside the protective one, too. */
   readonly hybrid?: { readonly type: number; readonly bootable?: boolean | undefined } | undefined;
+  /** Its name in a GPT, which may be empty or that of another partition. Default: `name`. */
+  readonly gptName?: string | undefined;
   /** A partition GUID that is not derived from the seed. */
   readonly guid?: string | undefined;
   readonly filesystem?: LayoutFilesystem | undefined;
@@ -110,6 +122,8 @@ export interface Layout {
   readonly endGap?: number | undefined;
   /** Where the primary entries of a GPT start, in bytes. Default: the third sector. */
   readonly gptEntriesAt?: number | undefined;
+  /** Whether the protective partition of a GPT is active, for BIOSes that start nothing else. Default: it is not. */
+  readonly protectiveMbrBootable?: boolean | undefined;
   /** A disk GUID that is not derived from the seed. */
   readonly diskGuid?: string | undefined;
   /** What the CHS fields of an MBR are computed with. Default: 255 heads, 63 sectors. */

@@ -54,7 +54,10 @@ export async function assemble(spec: Spec, options: StageOptions = {}): Promise<
   }
   throwProblems("SOURCE_UNREADABLE", "the spec names files that cannot be read", unreadable);
   const root = await stage(sourcesOf(spec), staged);
-  return imageSpecOf(spec, { root, partitions, gaps, bootCode, reader: new FileReader() });
+  const described = imageSpecOf(spec, { root, partitions, gaps, bootCode, reader: new FileReader() });
+  if (spec.bootloader === undefined || spec.bootloader === "none") return described;
+  const { installBootloader } = await import("./bootloader.ts");
+  return { ...described, boot: await installBootloader(spec, described, staged) };
 }
 
 async function bootCodeIn(path: string): Promise<Uint8Array> {

@@ -1,3 +1,4 @@
+import type { GivenEntry } from "../boot/index.ts";
 import { parseTime } from "../bytes/index.ts";
 import type { ContentReader } from "../extents/index.ts";
 import { parseAttributes } from "../gpt/index.ts";
@@ -34,6 +35,14 @@ export interface SpecContent {
   readonly gaps?: readonly RawContent[];
   readonly bootCode?: Uint8Array | undefined;
   readonly reader?: ContentReader | undefined;
+}
+
+/** The entries of the boot menu that a spec names. */
+export function bootEntriesOf({ bootEntries }: Spec): readonly GivenEntry[] | undefined {
+  return bootEntries?.map(({ initrd, ...entry }) => ({
+    ...entry,
+    initrds: typeof initrd === "string" ? [initrd] : initrd,
+  }));
 }
 
 /** What the library takes for a spec, with what its files hold. */

@@ -7,6 +7,7 @@ export type { GapSpec, PartitionSpec } from "./partition.ts";
 export { resolvePaths } from "./paths.ts";
 export type { Spec } from "./schema.ts";
 export type { ContentsRuleSpec, SourcesSpec } from "./sources.ts";
+export type { MachineSpec } from "./vm.ts";
 
 // What few commands need is loaded when it is needed: it would cost a good part of a short run.
 

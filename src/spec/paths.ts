@@ -12,7 +12,10 @@ type RootSpec = Exclude<NonNullable<SourcesSpec["root"]>, readonly unknown[]>;
 export function resolvePaths(spec: Spec, resolve: Resolve): Spec {
   return {
     ...withSources(spec, resolve),
-    ...mapped(spec, ["bootCode", "spool"], resolve),
+    ...mapped(spec, ["bootCode", "bootFiles", "efiVars", "efiVarsFrom", "runInVm", "spool"], resolve),
+    ...(spec.vm && {
+      vm: { ...spec.vm, ...mapped(spec.vm, ["kernelFrom", "busybox", "qemu", "consoleLog"], resolve) },
+    }),
     ...(spec.output === undefined ? {} : { output: eachOutput(spec.output, resolve) }),
     ...(spec.partitions && {
       partitions: spec.partitions.map((partition) => inPartition(partition, resolve)),

@@ -38,7 +38,14 @@ export function readContents(text: string, name: string): ContentsRuleSpec[] {
 }
 
 /** Fields that are lists of mappings. */
-export type ListField = "partitions" | "gaps" | "contents" | "directories" | "symlinks" | "files";
+export type ListField =
+  | "partitions"
+  | "gaps"
+  | "bootEntries"
+  | "contents"
+  | "directories"
+  | "symlinks"
+  | "files";
 
 /** One item of a list. */
 export type ItemOf<Field extends ListField> = NonNullable<Spec[Field]>[number];

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { bootFields } from "./boot.ts";
 import { rootFilesystem, skipUnsupported } from "./filesystem.ts";
 import { gap, partition } from "./partition.ts";
 import { sourceFields } from "./sources.ts";
@@ -16,6 +17,7 @@ import {
   sizeOr,
   text,
 } from "./values.ts";
+import { vmFields } from "./vm.ts";
 
 const LAYOUTS = ["none", "legacy", "legacy+gpt", "efi", "efixbootldr", "hybrid"] as const;
 
@@ -39,6 +41,8 @@ export const specSchema = v.strictObject(
       "What lies outside of all partitions, such as a boot loader that firmware reads from a fixed place.",
     ),
     bootCode: field(hostPath, "A file with what a BIOS runs: up to 440 bytes, or a boot sector of 512."),
+    ...bootFields,
+    ...vmFields,
     size: field(
       sizeOr("auto", "minimal"),
       "The size of the disk. `auto` (default): the smallest that holds everything and the additional space; `minimal`: without that.",

@@ -5,7 +5,8 @@ import { nameProblem, PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from ".
 import type { DataRange, Device } from "./entry.ts";
 import { DIRECTORY, FILE, TYPE_MASK, typeOfMode } from "./mode.ts";
 import { enlarged, NameTable } from "./name-table.ts";
-import { climbs, joinedPath, lastName, nameRanges } from "./path.ts";
+import { climbs, lastName, nameRanges } from "./path.ts";
+import { type PathSpace, resolvedRow } from "./resolve.ts";
 import type { ContentOrigin, Tree } from "./tree.ts";
 import { XattrTable } from "./xattrs.ts";
 
@@ -70,6 +71,12 @@ export class TreeDraft {
   /** Directories that are only known from the paths of others. */
   readonly #implied = new Set<number>();
   readonly #pendingLinks: PendingLink[] = [];
+  readonly #space: PathSpace = {
+    child: (directory, path, start, end) => this.#names.find(directory, path, start, end),
+    parent: (row) => (row === 0 ? 0 : this.#names.parent(row)),
+    isDirectory: (row) => this.isDirectory(row),
+    target: (row) => this.#targets.get(this.#inode[row]!),
+  };
   /** The directory that was asked for last: entries mostly come directory by directory. */
   #lastDirectory: { readonly path: Uint8Array; readonly row: number } | undefined;
 
@@ -146,34 +153,11 @@ export class TreeDraft {
    * What the file at a path holds; symlinks are followed within the tree. `undefined` when there is none.
    */
   contentAt(path: Uint8Array): Content | undefined {
-    const row = this.#resolve(path, MOST_SYMLINKS);
+    const row = resolvedRow(this.#space, path);
     if (row === undefined) return undefined;
     const inode = this.#inode[row]!;
     if (inode === NONE || (this.#mode[inode]! & TYPE_MASK) !== FILE) return undefined;
     return this.#origins[this.#origin[inode]!]!.content(this.#key[inode]!);
-  }
-
-  /** The row that a path leads to, over symlinks, none of which leads out of the tree. */
-  #resolve(path: Uint8Array, symlinksLeft: number): number | undefined {
-    let row: number = 0;
-    for (const { start, end } of nameRanges(path)) {
-      if (end - start === 2 && path[start] === DOT && path[start + 1] === DOT) {
-        row = row === 0 ? 0 : this.#names.parent(row);
-        continue;
-      }
-      const child = this.#names.find(row, path, start, end);
-      if (child === undefined) return undefined;
-      const target = this.#targets.get(this.#inode[child]!);
-      if (target === undefined) {
-        row = child;
-        continue;
-      }
-      if (symlinksLeft === 0) return undefined;
-      const base = target[0] === SLASH ? NO_BYTES : this.path(row);
-      const rest = path.subarray(end);
-      return this.#resolve(joinedPath(joinedPath(base, target), rest), symlinksLeft - 1);
-    }
-    return row;
   }
 
   /** Takes a row out, with all below it. The root loses only what lies below it. */
@@ -520,11 +504,7 @@ export class TreeDraft {
   }
 }
 
-/** How many symlinks Linux follows in one path. */
-const MOST_SYMLINKS = 40;
-
 const SLASH = 0x2f;
-const DOT = 0x2e;
 const NO_BYTES = new Uint8Array(0);
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
 

@@ -2,6 +2,7 @@ export { LONGEST_NAME, PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from "
 export { type LayOptions, TreeDraft } from "./draft.ts";
 export { treeOf } from "./entries.ts";
 export type { DataRange, Device, Entry, EntryType } from "./entry.ts";
+export { type AddedFile, withFiles } from "./files.ts";
 export * as fileMode from "./mode.ts";
 export { climbs, joinedPath, pathBytes, pathNames, shownPath } from "./path.ts";
 export { emptied, ownedBy, subtree, without } from "./select.ts";

@@ -30,11 +30,16 @@ export function typeBits(type: Exclude<EntryType, "hardlink">): number {
   return TYPE_BITS[type];
 }
 
+/** The types by the four bits that stand for them. */
+const TYPES: readonly (Exclude<EntryType, "hardlink"> | undefined)[] = Array.from(
+  { length: 16 },
+  (_, bits) => {
+    const types = Object.keys(TYPE_BITS) as Exclude<EntryType, "hardlink">[];
+    return types.find((type) => TYPE_BITS[type] === bits << 12);
+  },
+);
+
 /** The entry type that a mode's type bits stand for, or `undefined` when they stand for none. */
 export function typeOfMode(mode: number): Exclude<EntryType, "hardlink"> | undefined {
-  const bits = mode & TYPE_MASK;
-  for (const [type, value] of Object.entries(TYPE_BITS)) {
-    if (value === bits) return type as Exclude<EntryType, "hardlink">;
-  }
-  return undefined;
+  return TYPES[(mode & TYPE_MASK) >>> 12];
 }

@@ -3,6 +3,8 @@ import type { Content, ContentReader } from "../extents/index.ts";
 import type { RowAttributes } from "./builder.ts";
 import type { DataRange, Device, Entry } from "./entry.ts";
 import * as mode from "./mode.ts";
+import { pathBytes } from "./path.ts";
+import { resolvedRow } from "./resolve.ts";
 import type { Xattrs, XattrTable } from "./xattrs.ts";
 
 /** Where the content of some entries comes from: one origin for each source that a tree was made from. */
@@ -209,6 +211,28 @@ export class Tree {
       row = this.child(row, utf8(name));
     }
     return row;
+  }
+
+  /**
+   * The row that a path from the root leads to, over symlinks, none of which leads out of the tree. `undefined` when
+   * it leads nowhere, or in a circle.
+   */
+  resolve(path: string | Uint8Array): number | undefined {
+    return resolvedRow(
+      {
+        child: (directory, bytes, start, end) => this.child(directory, bytes.subarray(start, end)),
+        parent: (row) => this.columns.parent[row]!,
+        isDirectory: (row) => this.isDirectory(row),
+        target: (row) => (this.isSymlink(row) ? this.target(row) : undefined),
+      },
+      pathBytes(path),
+    );
+  }
+
+  /** The rows in a directory, in the order of their names. */
+  *children(directory: number): Generator<number> {
+    const first = this.columns.firstChild[directory]!;
+    for (let row = first; row < first + this.columns.childCount[directory]!; row++) yield row;
   }
 
   /** The range of rows below a directory, itself left out: from `start` up to, not including, `end`. */

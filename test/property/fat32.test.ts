@@ -1,17 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { utf8 } from "../../src/bytes/index.ts";
 import { type ByteSource, type Extent, sweep } from "../../src/extents/index.ts";
 import { directoryChunks, encodeEntry, encodeLongName } from "../../src/fat32/directory.ts";
 import { FAT12, FAT16, FAT32 } from "../../src/fat32/geometry.ts";
 import { type FatPlan, planFat, readFat, writeFat } from "../../src/fat32/index.ts";
-import {
-  foldedName,
-  labelBytes,
-  longNameEntries,
-  longNameProblem,
-  shortNameChecksum,
-} from "../../src/fat32/names.ts";
+import { labelBytes, longNameEntries, shortNameChecksum } from "../../src/fat32/names.ts";
 import {
   directoryEntry,
   ENTRY_SIZE,
@@ -21,7 +14,8 @@ import {
 } from "../../src/fat32/structures.ts";
 import { decodeEntry, tableChunks } from "../../src/fat32/table.ts";
 import { EARLIEST_TIME, LATEST_TIME, secondsOf } from "../../src/fat32/time.ts";
-import { type Entry, type Tree, treeOf } from "../../src/tree/index.ts";
+import { type Tree, treeOf } from "../../src/tree/index.ts";
+import { anyFatTree } from "../support/fat-trees.ts";
 
 const PAGE = 4096;
 
@@ -55,71 +49,6 @@ async function sparseImage(extents: Iterable<Extent>, size: number): Promise<Byt
   };
 }
 
-const name = fc
-  .oneof(
-    fc.constantFrom(
-      "EFI",
-      "BOOT",
-      "a",
-      "long file name.conf",
-      "LONGFI~1",
-      "longfi~2.con",
-      "x+y",
-      ".dot",
-      " s",
-    ),
-    fc.string({ unit: fc.constantFrom(..."abcXYZ019 ._-~+é日😀"), minLength: 1, maxLength: 40 }),
-    fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 }),
-    fc.integer({ min: 1, max: 255 }).map((length) => "n".repeat(length)),
-  )
-  .filter(
-    (text) =>
-      longNameProblem(text) === undefined && utf8(text).length <= 255 && text !== "." && text !== "..",
-  )
-  // Half of a surrogate pair is not UTF-8.
-  .filter((text) => !/\p{Surrogate}/u.test(text));
-
-const moment = fc.bigInt({ min: -(10n ** 18n), max: 5n * 10n ** 18n });
-
-/** Entries below random paths; what FAT takes for the same name comes once. */
-const entryList: fc.Arbitrary<Entry[]> = fc
-  .array(
-    fc.record({
-      names: fc.array(name, { minLength: 1, maxLength: 6 }),
-      isFile: fc.boolean(),
-      content: fc.uint8Array({ maxLength: 3000 }),
-      mtime: moment,
-    }),
-    { maxLength: 40, size: "max" },
-  )
-  .map((list) => {
-    const taken = new Map<string, { path: string; isFile: boolean }>();
-    const entries: Entry[] = [];
-    for (const { names, isFile, content, mtime } of list) {
-      const keys = names.map((_, at) =>
-        names
-          .slice(0, at + 1)
-          .map(foldedName)
-          .join("/"),
-      );
-      // A parent must not be a file, nor be known in another case of letters.
-      const fits = keys.every((key, at) => {
-        const other = taken.get(key);
-        if (other === undefined) return true;
-        return at < names.length - 1 && !other.isFile && other.path === names.slice(0, at + 1).join("/");
-      });
-      if (!fits) continue;
-      const path = names.join("/");
-      keys.forEach((key, at) => {
-        const isLast = at === names.length - 1;
-        if (!taken.has(key))
-          taken.set(key, { path: names.slice(0, at + 1).join("/"), isFile: isLast && isFile });
-      });
-      entries.push(isFile ? { path, type: "file", content, mtime } : { path, type: "directory", mtime });
-    }
-    return entries;
-  });
-
 const options = fc.record({
   bits: fc.constantFrom<(12 | 16 | 32 | "auto")[]>(12, 16, 32, "auto"),
   sectorSize: fc.constantFrom(512, 1024, 2048, 4096),
@@ -145,7 +74,7 @@ const byPath = (a: { path: string }, b: { path: string }): number => (a.path < b
 describe("a FAT volume", () => {
   it("gives back the tree that it was made from", async () => {
     await fc.assert(
-      fc.asyncProperty(entryList, options, async (entries, chosen) => {
+      fc.asyncProperty(anyFatTree, options, async (entries, chosen) => {
         const tree = treeOf(entries);
         const plan = planFat(tree, chosen);
         const volume = (await readFat(await sparseImage(writeFat(plan), plan.size)))!;
@@ -183,7 +112,7 @@ describe("a FAT volume", () => {
 
   it("has one owner for each byte, and writes only to what is owned", () => {
     fc.assert(
-      fc.property(entryList, options, (entries, chosen) => {
+      fc.property(anyFatTree, options, (entries, chosen) => {
         const plan = planFat(treeOf(entries), chosen);
         const regions = [...plan.regions()];
         let end = 0;
@@ -209,7 +138,7 @@ describe("a FAT volume", () => {
 
   it("needs not a sector less than its smallest size", () => {
     fc.assert(
-      fc.property(entryList, options, (entries, chosen) => {
+      fc.property(anyFatTree, options, (entries, chosen) => {
         const tree = treeOf(entries);
         const { size } = planFat(tree, chosen);
         expect(() => planFat(tree, { ...chosen, size: size - chosen.sectorSize })).toThrow();
@@ -324,7 +253,7 @@ describe("encoders by hand", () => {
 
   it("fill exactly the entries that were planned, and sign every long name", () => {
     fc.assert(
-      fc.property(entryList, (entries) => {
+      fc.property(anyFatTree, (entries) => {
         const plan: FatPlan = planFat(treeOf(entries), { serial: 1, bits: 12, label: "X" });
         const { inventory, firstCluster, tree } = plan;
         for (let row = 0; row < tree.length; row++) {

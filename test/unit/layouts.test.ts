@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { MIB } from "../../src/bytes/index.ts";
 import { type ImagePlan, type ImageSpec, image, plan } from "../../src/image/index.ts";
-import { LAYOUT_NAMES } from "../../src/layouts/index.ts";
+import { LAYOUT_NAMES, type Layout, type LayoutPartition } from "../../src/layouts/index.ts";
 import { type Entry, treeOf } from "../../src/tree/index.ts";
 import { patterned } from "../support/trees.ts";
 
@@ -173,12 +173,113 @@ describe("an impossible image", () => {
     ["a signature of zero", { layout: "legacy", diskSignature: 0 }, /disk signature/],
     ["a negative time", { time: -1 }, /seconds since 1970/],
     ["more reserved than half", { rootFilesystem: { reservedPercent: 51 } }, /0 to 50/],
+    [
+      "a group of no bytes of a bitmap",
+      { rootFilesystem: { blocksPerGroup: 300 } },
+      /multiple of 8 from 256 to 32768/,
+    ],
+    [
+      "a group of more than a bitmap",
+      { rootFilesystem: { blocksPerGroup: 32776 } },
+      /multiple of 8 from 256/,
+    ],
+    [
+      "a filesystem larger than its partition",
+      {
+        layout: {
+          name: "custom",
+          table: "gpt",
+          partitions: [
+            {
+              name: "a",
+              type: "linux-generic",
+              size: MIB,
+              filesystem: { type: "ext4", size: 2 * MIB },
+              mount: "/",
+            },
+          ],
+        },
+      },
+      /partition a: the filesystem has 2,097,152 bytes, the partition 1,048,576 bytes/,
+    ],
   ])("%s is refused", (_, spec, message) => expect(() => planned(spec)).toThrow(message));
 
   it("a boot partition too small for its content says what is missing and what takes the room", () => {
     const entries: Entry[] = [{ path: "boot/initrd", type: "file", content: patterned(50_000_000, 1) }];
     expect(() => planned({ layout: "efi", bootSize: "40M" }, entries)).toThrow(
       /partition ESP[\s\S]*use --boot-size 49M[\s\S]*\/initrd/,
+    );
+  });
+
+  it("files that no partition takes are named, whatever is mounted beside them", () => {
+    const layout: Layout = {
+      name: "custom",
+      table: "gpt",
+      partitions: [
+        {
+          name: "esp",
+          type: "esp",
+          size: "minimal",
+          filesystem: { type: "fat", bits: "auto" },
+          mount: "/boot/efi",
+        },
+        {
+          name: "root",
+          type: "linux-generic",
+          size: "rest",
+          filesystem: { type: "ext4" },
+          mount: "/",
+          tree: treeOf([]),
+        },
+      ],
+    };
+    const onEsp: Entry = { path: "boot/efi/EFI", type: "directory" };
+    const esp = planned({ layout }, [onEsp]).partitions[0]!.filesystem!.plan.tree;
+    expect(esp.find("/EFI")).toBeDefined();
+    expect(() => planned({ layout }, [onEsp, { path: "boot/kernel", type: "file" }])).toThrow(
+      /^\/boot\/kernel: no partition takes it/,
+    );
+    expect(() => planned({ layout }, [onEsp, { path: "etc/fstab", type: "file" }])).toThrow(
+      /^\/etc: no partition/,
+    );
+  });
+});
+
+describe("a filesystem that does not fill its partition", () => {
+  const sized = (size: LayoutPartition["size"]): ImagePlan => {
+    const filesystem = { type: "ext4", size: 3 * MIB } as const;
+    const partitions = [{ name: "a", type: "linux-generic", size, filesystem, mount: "/" }];
+    return planned({ layout: { name: "custom", table: "gpt", partitions }, additionalSpace: 0 });
+  };
+
+  it("has its size in a partition of any, and as many as that takes", () => {
+    for (const [size, expected] of [
+      [8 * MIB, 8 * MIB],
+      ["minimal", 3 * MIB],
+      ["rest", 3 * MIB],
+    ] as const) {
+      const [partition] = sized(size).partitions;
+      expect(partition!.filesystem!.plan.size).toBe(3 * MIB);
+      expect(partition!.size).toBeGreaterThanOrEqual(expected);
+    }
+  });
+
+  it("does not fit into a disk that is too small for it", () => {
+    const layout: Layout = {
+      name: "custom",
+      table: "gpt",
+      partitions: [
+        {
+          name: "a",
+          type: "linux-generic",
+          size: "rest",
+          filesystem: { type: "ext4", size: 30 * MIB },
+          mount: "/",
+        },
+      ],
+    };
+    expect(() => planned({ layout, size: 10 * MIB })).toThrow(
+      expect.objectContaining({ code: "DOES_NOT_FIT", missingBytes: 22 * MIB }),
     );
   });
 });

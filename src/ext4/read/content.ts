@@ -1,4 +1,4 @@
-import { type ByteSource, readExactly } from "../../extents/index.ts";
+import { type ByteSource, bytesExtent, type Extent, readExactly } from "../../extents/index.ts";
 import type { DataRange } from "../../tree/index.ts";
 import { checkFileSize, fileRuns } from "./blocks.ts";
 import type { Frame } from "./frame.ts";
@@ -48,6 +48,24 @@ export async function* dataRangesOf(frame: Frame, inode: StoredInode): AsyncGene
     end = Math.min(from + run.count * blockSize, inode.size);
   }
   if (end > start) yield { offset: start, length: end - start };
+}
+
+/** The parts of a file that hold data, with where in the source of the filesystem they are. */
+export async function* extentsOf(frame: Frame, inode: StoredInode): AsyncGenerator<Extent> {
+  checkPlain(inode);
+  if (isInline(frame, inode)) {
+    const stored = inlineContent(inode);
+    if (stored.length > 0) yield bytesExtent(0, stored);
+    return;
+  }
+  checkFileSize(frame, inode);
+  const { blockSize, content } = frame;
+  for await (const run of fileRuns(frame, inode, 0, Math.ceil(inode.size / blockSize))) {
+    if (!run.isWritten) continue;
+    const position = run.logical * blockSize;
+    const length = Math.min(run.count * blockSize, inode.size - position);
+    if (length > 0) yield { position, length, source: content, offset: run.physical * blockSize };
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { ByteSource } from "../../extents/index.ts";
+import { type Awaitable, type ByteSource, type FunctionContent, sourceContent } from "../../extents/index.ts";
 import { filesystemSeed } from "../checksum.ts";
 import { COMPATIBLE, featureNames, INCOMPATIBLE, READ_ONLY_COMPATIBLE } from "../features.ts";
 import { BASE_INODE_SIZE, type Superblock } from "../structures.ts";
@@ -41,6 +41,8 @@ const MOST_VERIFIED = 65536;
 export class Frame {
   readonly superblock: Superblock;
   readonly source: ByteSource;
+  /** The same, for extents. */
+  readonly content: FunctionContent;
   readonly problems: Problems;
   /** Bytes. */
   readonly blockSize: number;
@@ -57,6 +59,7 @@ export class Frame {
 
   constructor(source: ByteSource, superblock: Superblock, problems: Problems) {
     this.source = source;
+    this.content = sourceContent(source);
     this.superblock = superblock;
     this.problems = problems;
     this.#cache = new PieceCache(source);
@@ -110,16 +113,16 @@ export class Frame {
   }
 
   /** Metadata at a position, through the cache. It must not be changed. */
-  async metadata(position: number, length: number, what: string): Promise<Uint8Array> {
-    return await this.#cache.read(position, length, what);
+  metadata(position: number, length: number, what: string): Awaitable<Uint8Array> {
+    return this.#cache.read(position, length, what);
   }
 
   /** A block of metadata that something points to. It must not be changed. */
-  async block(block: number, what: string): Promise<Uint8Array> {
+  block(block: number, what: string): Awaitable<Uint8Array> {
     if (!this.isInside(block, 1)) {
       throw corrupt(`${what} should lie in block ${block}, but the filesystem has ${this.blocks}`);
     }
-    return await this.#cache.read(block * this.blockSize, this.blockSize, what);
+    return this.#cache.read(block * this.blockSize, this.blockSize, what);
   }
 
   /** Whether a block was found sound before as a part of this inode; a node may be asked for many times. */

@@ -1,7 +1,9 @@
+import type { Awaitable } from "../../extents/index.ts";
 import { groupDescriptorChecksum, groupDescriptorChecksum16 } from "../checksum.ts";
 import { holdsSuperblock } from "../group-shape.ts";
 import { SUPERBLOCK_OFFSET } from "../structures.ts";
 import { type Frame, GROUP_FEATURES } from "./frame.ts";
+import type { StoredInode } from "./inode.ts";
 import { corrupt } from "./problems.ts";
 
 // Group descriptors (group_descr.rst) are read one by one, when an inode of their group is asked for: a large
@@ -14,6 +16,8 @@ const MOST_KNOWN = 65536;
 
 /** Where the inode table of each group starts. */
 export class InodeTables {
+  /** The inode that was read last. */
+  last: StoredInode | undefined;
   readonly #frame: Frame;
   readonly #known = new Map<number, number>();
 
@@ -22,9 +26,11 @@ export class InodeTables {
   }
 
   /** The first block of a group's inode table. */
-  async start(group: number): Promise<number> {
-    const known = this.#known.get(group);
-    if (known !== undefined) return known;
+  start(group: number): Awaitable<number> {
+    return this.#known.get(group) ?? this.#find(group);
+  }
+
+  async #find(group: number): Promise<number> {
     const table = await this.#read(group);
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     this.#known.set(group, table);

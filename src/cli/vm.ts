@@ -1,0 +1,118 @@
+import { copyDisk, type ReadableFormat } from "../formats/index.ts";
+import { describeDisk } from "../harvest/index.ts";
+import { type ImageSpec, image, plan, write } from "../image/index.ts";
+import { hasType, isEfiSystemPartition, type Layout, type LayoutPartition } from "../layouts/index.ts";
+import { aboutImage, nativeHash, openImage, packers } from "../node/index.ts";
+import { planStep, runInPlannedImage } from "../vm/index.ts";
+import { UsageError } from "./exit.ts";
+import { machineFields } from "./flags.ts";
+import { shellLine, stepOf } from "./machine.ts";
+import type { MachineOptions, OutputOptions } from "./options.ts";
+import { namedOutputs, openOutputs, outputName, print, printJson } from "./output.ts";
+import { sourceDateEpoch } from "./parse.ts";
+import { talk, warnAll } from "./talk.ts";
+
+/** What the options of `vm` hold. */
+export interface VmCommandOptions extends MachineOptions, OutputOptions {
+  readonly script: string;
+  readonly rootPartition?: number;
+  readonly mount?: readonly string[];
+  readonly time?: number;
+  readonly format?: string;
+  readonly from?: ReadableFormat;
+}
+
+/** `diskwright vm` */
+export async function runVm(path: string, options: VmCommandOptions, signal: AbortSignal): Promise<void> {
+  const { json = false, quiet = false } = options;
+  const voice = talk(quiet);
+  const { disk, close } = await openImage(path, { format: options.from });
+  try {
+    // Without an output the image itself is replaced, in the format that it has.
+    const named = options.output ?? [`${disk.format}:${path}`];
+    const outputs = namedOutputs(named, options.format);
+    if (outputs.some((output) => output.path === "-")) {
+      throw new UsageError("standard output is for what the script prints: name a file with -o");
+    }
+    warnAll(voice, disk.problems);
+    const described = await aboutImage(path, () => describeDisk(disk));
+    warnAll(voice, described.warnings);
+    const time = options.time ?? sourceDateEpoch();
+    const planned = plan(image({ ...mounted(described.spec, options), time: time ?? described.spec.time }));
+    const step = await stepOf({
+      script: options.script,
+      machine: machineFields(options),
+      outputs,
+      time,
+      voice,
+      signal,
+      onOutput: (bytes) => void (json ? process.stderr : process.stdout).write(bytes),
+    });
+    if (options.dryRun) {
+      await print(shellLine((await planStep(planned, step)).command));
+      return;
+    }
+    const result = await runInPlannedImage(planned, step, async (stepped) => {
+      const targets = openOutputs(outputs, options, signal);
+      const writing = {
+        signal,
+        packers: packers({ workers: options.workers, isPortable: options.portable }),
+        hash: nativeHash,
+      };
+      if ("plan" in stepped) {
+        warnAll(voice, stepped.plan.warnings);
+        await write(stepped.plan, targets, writing);
+      } else await copyDisk(stepped.disk, targets, { ...writing, time });
+      return stepped.result;
+    });
+    for (const { path: written, format } of outputs) voice.say(`wrote ${outputName(written)}: ${format}`);
+    if (json) {
+      const { exitCode, output, accelerator, kernel, timings } = result;
+      await printJson({ exitCode, output, accelerator, kernel, timings });
+    }
+  } finally {
+    close();
+  }
+}
+
+/** The description of a disk with what is mounted where: as asked, or as the layouts of this house have it. */
+function mounted(spec: ImageSpec, options: VmCommandOptions): ImageSpec {
+  const layout = spec.layout as Layout;
+  const { partitions } = layout;
+  const asked = new Map((options.mount ?? []).map(parseMount));
+  const root = rootOf(partitions, options.rootPartition);
+  const hasXbootldr = partitions.some((partition) => hasType(partition, "xbootldr"));
+  const place = (partition: LayoutPartition): string | undefined => {
+    if (partition === root) return "/";
+    if (partition.filesystem === undefined) return undefined;
+    if (asked.size > 0) return asked.get(partition.number ?? 0);
+    if (hasType(partition, "xbootldr")) return "/boot";
+    return isEfiSystemPartition(partition) ? (hasXbootldr ? "/efi" : "/boot") : undefined;
+  };
+  return {
+    ...spec,
+    layout: { ...layout, partitions: partitions.map((one) => ({ ...one, mount: place(one) })) },
+  };
+}
+
+function parseMount(text: string): [number, string] {
+  const match = /^(\d+):(\/.+)$/.exec(text);
+  if (match === null)
+    throw new UsageError(`--mount "${text}": write the partition, a colon, and where: 1:/boot`);
+  return [Number(match[1]), match[2]!];
+}
+
+function rootOf(partitions: readonly LayoutPartition[], number: number | undefined): LayoutPartition {
+  const candidates = partitions.filter(
+    (partition) =>
+      partition.filesystem?.type === "ext4" && (number === undefined || partition.number === number),
+  );
+  const [root] = candidates;
+  if (candidates.length === 1) return root!;
+  const found = candidates.map((partition) => partition.number).join(", ");
+  throw new UsageError(
+    candidates.length === 0
+      ? `${number === undefined ? "no partition" : `partition ${number}`} has an ext4 filesystem, in which the script could run`
+      : `partitions ${found} have ext4 filesystems: name the root with --root-partition`,
+  );
+}

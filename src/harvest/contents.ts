@@ -90,8 +90,8 @@ export class StoredContents implements ContentOrigin {
       const [position, length, at] = this.#parts.subarray(PART * part, PART * part + PART);
       const within = offset - position!;
       if (within < length!) {
-        const into1 = into.subarray(0, Math.min(wanted, length! - within));
-        return this.#source!.read(at! + within, into1);
+        const count = Math.min(wanted, length! - within);
+        return this.#source!.read(at! + within, into.subarray(0, count));
       }
     }
     const next = part < 0 ? this.#firstPart[key]! : part + 1;

@@ -4,7 +4,7 @@ import { aclPermissions, parseAcl } from "./acl.ts";
 import type { PaxRecords } from "./pax.ts";
 
 // How programs keep extended attributes in extended headers: star and GNU tar, and after them Go and Python, by
-// SCHILY.xattr and the plain value; libarchive by LIBARCHIVE.xattr, the name escaped as in a URL, the value in
+// SCHILY.xattr and the plain value, the name of GNU tar with % and = escaped; libarchive by LIBARCHIVE.xattr, the name escaped as in a URL, the value in
 // base64; access control lists and SELinux labels have keywords of their own.
 
 const SCHILY = "SCHILY.xattr.";
@@ -35,7 +35,7 @@ export function memberXattrs(records: PaxRecords, warn: (warning: string) => voi
   const found = new Map<string, Uint8Array>();
   for (const [keyword, value] of records) {
     if (!keyword.startsWith(LIBARCHIVE)) continue;
-    const name = nameOf(unescaped(keyword.slice(LIBARCHIVE.length)));
+    const name = nameOf(unescaped(keyword.slice(LIBARCHIVE.length), ANY_ESCAPE));
     const bytes = base64Bytes(value);
     if (name !== undefined && bytes !== undefined) found.set(name, bytes);
     else warn(`the extended attribute in ${printable(latin(keyword))} cannot be read and is left out`);
@@ -44,7 +44,7 @@ export function memberXattrs(records: PaxRecords, warn: (warning: string) => voi
     if (!keyword.startsWith(SCHILY)) continue;
     const own = keyword.slice(SCHILY.length);
     // libarchive writes both, and escapes the name in both.
-    const name = nameOf(records.has(LIBARCHIVE + own) ? unescaped(own) : own);
+    const name = nameOf(unescaped(own, records.has(LIBARCHIVE + own) ? ANY_ESCAPE : GNU_ESCAPE));
     if (name !== undefined) found.set(name, value);
     else
       warn(`the extended attribute in ${printable(latin(keyword))} has a name that is not UTF-8: left out`);
@@ -94,8 +94,10 @@ function latin(text: string): Uint8Array {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-function unescaped(text: string): string {
-  return text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 16)),
-  );
+/** As libarchive escapes a name, and as GNU tar does it: the mark of an escape, and what ends a keyword. */
+const ANY_ESCAPE = /%([0-9a-f]{2})/gi;
+const GNU_ESCAPE = /%(25|3D)/g;
+
+function unescaped(text: string, escapes: RegExp): string {
+  return text.replace(escapes, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
 }

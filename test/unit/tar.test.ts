@@ -319,7 +319,8 @@ describe("extended attributes", () => {
         ["LIBARCHIVE.xattr.user.%c3%bc%20x", "AP8K"],
         ["LIBARCHIVE.xattr.user.both%20ways", "AAAA"],
         ["SCHILY.xattr.user.both%20ways", "plain"],
-        ["SCHILY.xattr.user.100%25", "not escaped"],
+        ["SCHILY.xattr.user.a%3Db%25c", "as GNU tar escapes it"],
+        ["SCHILY.xattr.user.%c3", "no escape of GNU tar"],
       ]),
       header(),
     );
@@ -327,7 +328,8 @@ describe("extended attributes", () => {
       new Map([
         ["user.ü x", Uint8Array.of(0, 0xff, 10)],
         ["user.both ways", utf8("plain")],
-        ["user.100%25", utf8("not escaped")],
+        ["user.a=b%c", utf8("as GNU tar escapes it")],
+        ["user.%c3", utf8("no escape of GNU tar")],
       ]),
     );
   });

@@ -1,16 +1,17 @@
 import { formatSize, parseTime } from "../bytes/index.ts";
-import { chooseFormat, copyDisk, formatFacts } from "../formats/index.ts";
-import { describe, type ImagePlan, image, plan, write } from "../image/index.ts";
-import { assemble, nativeHash, packers } from "../node/index.ts";
+import { chooseFormat, formatFacts } from "../formats/index.ts";
+import { describe, type ImagePlan, image, plan } from "../image/index.ts";
+import { assemble, replaceFile } from "../node/index.ts";
 import { type Spec, specFiles, specImages } from "../spec/index.ts";
-import type { ImageStep, SteppedImage } from "../vm/index.ts";
+import type { ImageStep } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 import { specOf } from "./flags.ts";
 import type { ImageOptions, OutputOptions, StepOptions } from "./options.ts";
-import { type NamedOutput, namedOutputs, openOutputs, outputName, print, printJson } from "./output.ts";
+import { type NamedOutput, namedOutputs, outputName, print, printJson } from "./output.ts";
 import { stageOptions } from "./source.ts";
-import { progressLine, type Talk, talk, warnAll } from "./talk.ts";
+import { type Talk, talk, warnAll } from "./talk.ts";
 import { planText } from "./text.ts";
+import { type ImageOutputs, writeImage } from "./write-image.ts";
 
 /** What the options of `build` hold. */
 export interface BuildOptions extends ImageOptions, OutputOptions, StepOptions {}
@@ -66,38 +67,21 @@ export async function runBuild(
   const voice = talk(quiet);
   const planned = await planOf(spec, outputs, voice, signal);
   warnAll(voice, planned.warnings);
-  const variables = spec.efiVars === undefined ? undefined : await import("./firmware.ts");
-  const bytes = variables?.variablesFor(planned, spec.efiVarsFrom);
-  const writing = {
+  const variables =
+    spec.efiVars === undefined
+      ? undefined
+      : (await import("./firmware.ts")).variablesFor(planned, spec.efiVarsFrom);
+  const target: ImageOutputs = {
+    outputs,
+    options: { ...spec, force },
+    workers: options.workers,
+    portable: spec.portable,
+    voice,
     signal,
-    packers: packers({ workers: options.workers, isPortable: spec.portable }),
-    hash: nativeHash,
   };
-  const onProgress = (done: number, total: number): void => voice.progress(() => progressLine(done, total));
 
-  async function writeOut(result: SteppedImage | { readonly plan: ImagePlan }): Promise<ImagePlan> {
-    const targets = openOutputs(outputs, { ...spec, force }, signal);
-    if ("plan" in result) {
-      await write(result.plan, targets, {
-        ...writing,
-        onProgress: ({ done, total }) => onProgress(done, total),
-      });
-      return result.plan;
-    }
-    const { identity, time } = planned.image;
-    const { disk } = result;
-    await copyDisk(disk, targets, {
-      ...writing,
-      seed: identity.uuid("container"),
-      time,
-      onProgress: (done) => onProgress(Math.min(done, disk.size), disk.size),
-    });
-    voice.warn("the filesystems are as the machine left them: another build will not give the same bytes");
-    return planned;
-  }
-
-  let written: ImagePlan;
-  if (spec.runInVm === undefined) written = await writeOut({ plan: planned });
+  let written = planned;
+  if (spec.runInVm === undefined) await writeImage({ plan: planned }, planned, target);
   else {
     const step = await stepIn(spec, spec.runInVm, { outputs, voice, signal, quiet });
     const { planStep, runInPlannedImage } = await import("../vm/index.ts");
@@ -108,10 +92,11 @@ export async function runBuild(
     }
     written = await runInPlannedImage(planned, step, async (result) => {
       if ("plan" in result) warnAll(voice, result.plan.warnings);
-      return await writeOut(result);
+      await writeImage(result, planned, target);
+      return "plan" in result ? result.plan : planned;
     });
   }
-  if (bytes !== undefined) await variables!.writeVariables(spec.efiVars!, bytes);
+  if (variables !== undefined) await replaceFile(spec.efiVars!, variables);
   for (const { path, format } of outputs) {
     voice.say(
       `wrote ${outputName(path)}: ${planned.image.layout.name}, ${format}, ${formatSize(planned.size)}`,

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { firmwareVariables, type ImagePlan } from "../image/index.ts";
-import { fileTarget } from "../node/index.ts";
 import { findFirmware } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 
@@ -21,12 +20,4 @@ function template(): string {
   throw new UsageError(
     `the firmware's template ${path} is a ${format}: name a raw one with --efi-vars-from (qemu-img convert makes it)`,
   );
-}
-
-/** Writes a store of variables; an older one keeps its place until the new one is complete. */
-export async function writeVariables(path: string, bytes: Uint8Array): Promise<void> {
-  const target = fileTarget(path);
-  await target.begin(bytes.length);
-  await target.write(0, bytes);
-  await target.commit();
 }

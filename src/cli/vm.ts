@@ -1,16 +1,17 @@
-import { copyDisk, type ReadableFormat } from "../formats/index.ts";
+import type { ReadableFormat } from "../formats/index.ts";
 import { describeDisk } from "../harvest/index.ts";
-import { type ImageSpec, image, plan, write } from "../image/index.ts";
+import { type ImageSpec, image, plan } from "../image/index.ts";
 import { hasType, isEfiSystemPartition, type Layout, type LayoutPartition } from "../layouts/index.ts";
-import { aboutImage, nativeHash, openImage, packers } from "../node/index.ts";
+import { aboutImage, openImage } from "../node/index.ts";
 import { planStep, runInPlannedImage } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 import { machineFields } from "./flags.ts";
 import { shellLine, stepOf } from "./machine.ts";
 import type { MachineOptions, OutputOptions } from "./options.ts";
-import { namedOutputs, openOutputs, outputName, print, printJson } from "./output.ts";
+import { namedOutputs, outputName, print, printJson } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { talk, warnAll } from "./talk.ts";
+import { writeImage } from "./write-image.ts";
 
 /** What the options of `vm` hold. */
 export interface VmCommandOptions extends MachineOptions, OutputOptions {
@@ -53,16 +54,9 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
       return;
     }
     const result = await runInPlannedImage(planned, step, async (stepped) => {
-      const targets = openOutputs(outputs, options, signal);
-      const writing = {
-        signal,
-        packers: packers({ workers: options.workers, isPortable: options.portable }),
-        hash: nativeHash,
-      };
-      if ("plan" in stepped) {
-        warnAll(voice, stepped.plan.warnings);
-        await write(stepped.plan, targets, writing);
-      } else await copyDisk(stepped.disk, targets, { ...writing, time });
+      if ("plan" in stepped) warnAll(voice, stepped.plan.warnings);
+      const { workers, portable } = options;
+      await writeImage(stepped, planned, { outputs, options, workers, portable, voice, signal });
       return stepped.result;
     });
     for (const { path: written, format } of outputs) voice.say(`wrote ${outputName(written)}: ${format}`);

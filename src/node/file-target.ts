@@ -53,6 +53,23 @@ export function fileTarget(path: string, options: FileTargetOptions = {}): Targe
   throw new DiskwrightError("OUTPUT", `${path}: ${remedy}`, { path });
 }
 
+/**
+ * Writes a whole file; an older one of its name stays until the new one is complete.
+ *
+ * @throws DiskwrightError `OUTPUT`, as {@link fileTarget} throws it.
+ */
+export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  const target = fileTarget(path);
+  try {
+    await target.begin(bytes.length);
+    await target.write(0, bytes);
+    await target.commit();
+  } catch (error) {
+    await target.abort();
+    throw error;
+  }
+}
+
 /** How much is written between two times that the system is asked to bring it to the disk. */
 const BYTES_BETWEEN_SYNCS = 16 * 1024 * 1024;
 

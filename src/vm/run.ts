@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DiskwrightError } from "../errors.ts";
-import { fileTarget, reasonOf } from "../node/index.ts";
+import { reasonOf, replaceFile } from "../node/index.ts";
 import { type ChosenAccelerator, chooseAccelerator } from "./accelerator.ts";
 import { type Accelerator, type StepMachine, stepArguments } from "./command-line.ts";
 import { VmError, type VmEvidence } from "./error.ts";
@@ -318,13 +318,6 @@ async function withConsoleLog<Result>(
   } finally {
     closeSync(descriptor);
   }
-}
-
-async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
-  const target = fileTarget(path);
-  await target.begin(bytes.length);
-  await target.write(0, bytes);
-  await target.commit();
 }
 
 /** How much of the output an error shows that nobody has seen, in bytes. */

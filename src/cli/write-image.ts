@@ -1,0 +1,43 @@
+import { copyDisk } from "../formats/index.ts";
+import { type ImagePlan, write } from "../image/index.ts";
+import { nativeHash, packers } from "../node/index.ts";
+import type { SteppedImage } from "../vm/index.ts";
+import { type NamedOutput, openOutputs, type WritingOptions } from "./output.ts";
+import { progressLine, type Talk } from "./talk.ts";
+
+/** Where an image goes, and how. */
+export interface ImageOutputs {
+  readonly outputs: readonly NamedOutput[];
+  readonly options: WritingOptions;
+  readonly workers: number | undefined;
+  readonly portable: boolean | undefined;
+  readonly voice: Talk;
+  readonly signal: AbortSignal;
+}
+
+/** Writes an image that is planned, or `planned` as a machine has left it. */
+export async function writeImage(
+  image: SteppedImage | { readonly plan: ImagePlan },
+  planned: ImagePlan,
+  { outputs, options, workers, portable, voice, signal }: ImageOutputs,
+): Promise<void> {
+  const targets = openOutputs(outputs, options, signal);
+  const writing = { signal, packers: packers({ workers, isPortable: portable }), hash: nativeHash };
+  const onProgress = (done: number, total: number): void => voice.progress(() => progressLine(done, total));
+  if ("plan" in image) {
+    await write(image.plan, targets, {
+      ...writing,
+      onProgress: ({ done, total }) => onProgress(done, total),
+    });
+    return;
+  }
+  const { disk } = image;
+  const { identity, time } = planned.image;
+  await copyDisk(disk, targets, {
+    ...writing,
+    seed: identity.uuid("container"),
+    time,
+    onProgress: (done) => onProgress(Math.min(done, disk.size), disk.size),
+  });
+  voice.warn("the filesystems are as the machine left them: another run will not give the same bytes");
+}

@@ -136,7 +136,7 @@ async function run(
     time,
     packers: packers({ workers: options.workers, isPortable: options.portable }),
     hash: nativeHash,
-    reader: tree.origins.find(({ reader }) => reader !== undefined)?.reader,
+    reader: tree.reader,
     onProgress: (written) => voice.progress(() => progressLine(Math.min(written, total), total)),
   });
   for (const { path: written } of outputs) {

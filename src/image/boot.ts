@@ -35,7 +35,7 @@ export function bootContext(image: Image): BootContext {
   const biosBoot = partitions.find((partition) => hasType(partition, "bios-boot"));
   return {
     tree,
-    reader: reader ?? tree.origins.find((origin) => origin.reader !== undefined)?.reader,
+    reader: reader ?? tree.reader,
     table,
     sectorSize,
     esp: partitions.find(isEfiSystemPartition)?.mount,

@@ -66,14 +66,10 @@ function isOutputs(target: Target | readonly Output[]): target is readonly Outpu
   return Array.isArray(target);
 }
 
-/** What opens the files of the host that an image is made of; one reader serves all of a host's files. */
+/** What opens the files of the host that an image is made of. */
 function readerOf({ image, partitions }: ImagePlan): ContentReader | undefined {
-  if (image.reader !== undefined) return image.reader;
   const trees = [image.root, ...partitions.flatMap(({ filesystem }) => filesystem?.plan.tree ?? [])];
-  for (const { origins } of trees) {
-    for (const { reader } of origins) if (reader !== undefined) return reader;
-  }
-  return undefined;
+  return image.reader ?? trees.find(({ reader }) => reader !== undefined)?.reader;
 }
 
 /** The extents of a whole image, in ascending order. */

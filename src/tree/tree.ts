@@ -75,6 +75,11 @@ export class Tree {
     this.origins = origins;
   }
 
+  /** What opens the files of the host that the tree refers to; one reader serves all of a host's files. */
+  get reader(): ContentReader | undefined {
+    return this.origins.find(({ reader }) => reader !== undefined)?.reader;
+  }
+
   /** Entries, the root included. Rows run from 0 to `length - 1`. */
   get length(): number {
     return this.columns.length;

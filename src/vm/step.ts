@@ -86,8 +86,8 @@ function mountedFiles({ partitions, image }: ImagePlan): SystemFiles {
     .flatMap(({ mount, filesystem }) => {
       if (mount === undefined || filesystem === undefined) return [];
       const { tree } = filesystem.plan;
-      const reader = image.reader ?? tree.origins.find((origin) => origin.reader !== undefined)?.reader;
-      return [{ mount: mount === "/" ? "" : mount, files: treeFiles(tree, reader) }];
+      const files = treeFiles(tree, image.reader ?? tree.reader);
+      return [{ mount: mount === "/" ? "" : mount, files }];
     })
     .sort((a, b) => b.mount.length - a.mount.length);
   return {

@@ -109,7 +109,5 @@ export function treeFiles(tree: Tree, reader: ContentReader | undefined): System
 }
 
 function childNames(tree: Tree, directory: number): string[] {
-  const first = tree.columns.firstChild[directory]!;
-  const count = tree.columns.childCount[directory]!;
-  return Array.from({ length: count }, (_, index) => utf8Text(tree.name(first + index)) ?? []).flat();
+  return [...tree.children(directory)].flatMap((row) => utf8Text(tree.name(row)) ?? []);
 }

@@ -15,8 +15,10 @@ const at = (name: string): string => join(scratch, name);
 
 const SYSTEMD = "/usr/lib/systemd/boot/efi";
 const GRUB = "/usr/lib/grub";
-const isReady = process.env.CI === "true" || (existsSync(SYSTEMD) && existsSync(GRUB) && hasFirmware());
-const kernel = isReady ? cloudKernel() : undefined;
+const hasFiles = process.env.CI === "true" || (existsSync(SYSTEMD) && existsSync(GRUB) && hasFirmware());
+/** In CI it is there, or this throws. */
+const kernel = hasFiles ? cloudKernel() : undefined;
+const isReady = kernel !== undefined;
 
 const common = [
   ...["--root", tree, "--owner", "0:0", "--xattrs", "none", "--additional-space", "8M", "--boot-size", "64M"],

@@ -48,7 +48,7 @@ export class Fingerprint {
   }
 
   #addNumber(value: number): void {
-    this.#mix(value % 2 ** 32);
+    this.#mix(value >>> 0);
     this.#mix(Math.floor(value / 2 ** 32));
   }
 

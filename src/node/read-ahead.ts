@@ -2,7 +2,7 @@ import { read } from "node:fs";
 import type { FileSource } from "./file-source.ts";
 
 /** What is read in one go. A multiple of the windows in which holes are found. */
-const PART = 1024 * 1024;
+const PART = 2 * 1024 * 1024;
 
 /** How many parts are read at once: one is in use, one waits, one is on its way. */
 const PARTS = 3;

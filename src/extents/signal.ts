@@ -5,12 +5,17 @@ export interface CancelSignal {
   readonly aborted: boolean;
 }
 
+/** Where there is no `setImmediate`, as in browsers, a timer does, which takes a millisecond or more. */
+const { setImmediate: soon = setTimeout } = globalThis as {
+  readonly setImmediate?: (callback: () => void) => unknown;
+};
+
 /**
  * Gives the event loop a turn, in which whoever wants to stop the work can say so.
  *
  * @throws DiskwrightError `ABORTED` when somebody does.
  */
 export async function eventLoopTurn(signal: CancelSignal | undefined): Promise<void> {
-  await new Promise<void>((resolve) => void setTimeout(resolve, 0));
+  await new Promise<void>((resolve) => void soon(resolve));
   if (signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
 }

@@ -12,8 +12,8 @@ const SAMPLED = [16, 512 + 16, 1024 + 16, 2048 + 16];
  * its place, and content that passes by through samples.
  */
 export class Fingerprint {
-  #low = 0x9e3779b9;
-  #high = 0x85ebca6b;
+  #low = 0x9e3779b9 | 0;
+  #high = 0x85ebca6b | 0;
 
   /** An extent of a plan: where it lies, and its bytes as far as they are in memory. */
   addExtent({ position, length, source, offset }: Extent): void {

@@ -5,7 +5,7 @@ export interface CancelSignal {
   readonly aborted: boolean;
 }
 
-/** Where there is no `setImmediate`, as in browsers, a timer does, which takes a millisecond or more. */
+/** A timer takes a millisecond or more each time, so it is only for hosts without `setImmediate`, such as browsers. */
 const { setImmediate: soon = setTimeout } = globalThis as {
   readonly setImmediate?: (callback: () => void) => unknown;
 };

@@ -12,6 +12,7 @@ const SAMPLED = [16, 512 + 16, 1024 + 16, 2048 + 16];
  * its place, and content that passes by through samples.
  */
 export class Fingerprint {
+  // As 32-bit integers with a sign: larger numbers would be kept as doubles, which takes twice as long.
   #low = 0x9e3779b9 | 0;
   #high = 0x85ebca6b | 0;
 

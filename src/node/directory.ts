@@ -10,7 +10,7 @@ import {
 import { basename, dirname, resolve } from "node:path";
 import { compareBytes, printable } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
-import type { CancelSignal, FileContent } from "../extents/index.ts";
+import { type CancelSignal, eventLoopTurn, type FileContent } from "../extents/index.ts";
 import {
   type ContentOrigin,
   type Device,
@@ -139,8 +139,7 @@ class Scan {
   async #turn(): Promise<void> {
     this.#untilTurn = ENTRIES_BETWEEN_TURNS;
     this.#options.onProgress?.(this.#builder.length);
-    await new Promise<void>((resolveTurn) => void setImmediate(resolveTurn));
-    if (this.#options.signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
+    await eventLoopTurn(this.#options.signal);
   }
 
   /** Adds what a directory holds; returns the directories among it. */

@@ -1,6 +1,7 @@
 import { type BigIntStats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { DiskwrightError } from "../errors.ts";
+import { eventLoopTurn } from "../extents/index.ts";
 import type { RawContent } from "../layouts/index.ts";
 import { reasonOf } from "./host-error.ts";
 import { dataRanges, maybeSparse } from "./sparse.ts";
@@ -21,7 +22,7 @@ export async function rawFile(path: string): Promise<RawContent> {
   }
   if (!status.isFile()) throw new DiskwrightError("SOURCE_UNREADABLE", `${path}: is no file`, { path });
   const size = Number(status.size);
-  const turn = (): Promise<void> => new Promise((next) => void setImmediate(next));
+  const turn = (): Promise<void> => eventLoopTurn(undefined);
   const data = maybeSparse(status) ? await dataRanges(bytes, size, turn) : undefined;
   return { content: { type: "file", path: bytes, size, stamp: stampOf(status) }, data };
 }

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { isatty } from "node:tty";
 import { printable } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
-import type { CancelSignal, FileContent } from "../extents/index.ts";
+import { type CancelSignal, eventLoopTurn, type FileContent } from "../extents/index.ts";
 import { type TarInput, type TarMember, TarReader } from "../tar/index.ts";
 import {
   type ContentOrigin,
@@ -294,8 +294,7 @@ class Unpacking {
   async #turn(): Promise<void> {
     this.#bytesUntilTurn = BYTES_BETWEEN_TURNS;
     this.#options.onProgress?.(this.#entries);
-    await new Promise<void>((resolve) => void setImmediate(resolve));
-    if (this.#options.signal?.aborted) throw new DiskwrightError("ABORTED", "stopped on request");
+    await eventLoopTurn(this.#options.signal);
   }
 }
 

@@ -4,6 +4,7 @@ import type { BuildOptions } from "./build.ts";
 import type { ConvertOptions } from "./convert.ts";
 import type { DoctorOptions } from "./doctor.ts";
 import type { InspectOptions } from "./inspect.ts";
+import { type AddOptions, LaterOptions } from "./later.ts";
 import type { Ext4Options, FatOptions } from "./mkfs.ts";
 import {
   addConvertOptions,
@@ -29,7 +30,13 @@ import type { VmCommandOptions } from "./vm.ts";
 
 /** Adds every command to the program. */
 export function addCommands(program: Command, signal: AbortSignal): void {
-  addStepOptions(addJsonOption(addOutputOptions(addImageOptions(withSpec(program.command("build"))))))
+  const later = new LaterOptions();
+  const imageCommand = (name: string, add: AddOptions): Command =>
+    later
+      .command(program, name, (command) => add(addImageOptions(command)))
+      .argument("[spec]", "a .yaml or .json file that describes the image; options win over it");
+
+  imageCommand("build", (command) => addStepOptions(addJsonOption(addOutputOptions(command))))
     .summary("make a disk image of directories and tars")
     .description(
       "Makes a disk image of directories and tars: partition table, filesystems, and every file in its place.",
@@ -39,17 +46,17 @@ export function addCommands(program: Command, signal: AbortSignal): void {
       (await import("./build.ts")).runBuild(path, options, signal),
     );
 
-  addImageOptions(withSpec(program.command("plan")))
+  imageCommand("plan", (command) =>
+    command.option("--json", "as JSON, with every byte range").option("-q, --quiet", "no progress"),
+  )
     .summary("say what build would write, and why it has that size")
     .description("Says what build would write: partitions, filesystems, what takes the room, where it lies.")
-    .option("--json", "as JSON, with every byte range")
-    .option("-q, --quiet", "no progress")
     .addHelpText("after", IMAGE_HELP)
     .action(async (path: string | undefined, options: ImageOptions) =>
       (await import("./build.ts")).runPlan(path, options, signal),
     );
 
-  addImageOptions(withSpec(program.command("spec")))
+  imageCommand("spec", (command) => command)
     .summary("write out a spec in full, presets as partitions")
     .description(
       "Writes the spec that a file and options make, as JSON: presets are written out as partitions.",
@@ -63,13 +70,17 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     .command("mkfs")
     .summary("make one filesystem, with no partition table")
     .description("Makes one filesystem of a directory, with no partition table around it.");
-  addJsonOption(addOutputOptions(addExt4Options(mkfs.command("ext4").argument("<source>", SOURCE_HELP))))
+  later
+    .command(mkfs, "ext4", (command) => addJsonOption(addOutputOptions(addExt4Options(command))))
+    .argument("<source>", SOURCE_HELP)
     .summary("make an ext4 filesystem")
     .description("Makes an ext4 filesystem of a directory, by default the smallest that holds it.")
     .action(async (path: string, options: Ext4Options) =>
       (await import("./mkfs.ts")).runExt4(path, options, signal),
     );
-  addJsonOption(addOutputOptions(addFatOptions(mkfs.command("fat").argument("<source>", SOURCE_HELP))))
+  later
+    .command(mkfs, "fat", (command) => addJsonOption(addOutputOptions(addFatOptions(command))))
+    .argument("<source>", SOURCE_HELP)
     .summary("make a FAT filesystem")
     .description("Makes a FAT filesystem of a directory, FAT32 unless --bits says otherwise.")
     .action(async (path: string, options: FatOptions) =>
@@ -96,7 +107,8 @@ export function addCommands(program: Command, signal: AbortSignal): void {
       (await import("./inspect.ts")).runInspect(path, options),
     );
 
-  addConvertOptions(program.command("convert"))
+  later
+    .command(program, "convert", addConvertOptions)
     .summary("turn an image into one of another format")
     .description(
       "Turns an image into one or several of other formats, in one pass. Zeros are left out; the size of the disk stays as it is.",
@@ -108,12 +120,43 @@ export function addCommands(program: Command, signal: AbortSignal): void {
       (await import("./convert.ts")).runConvert(path, outputs, options, signal),
     );
 
-  addScriptOptions(addOutputOptions(program.command("vm")))
+  later
+    .command(program, "vm", addVmOptions)
     .summary("run a script as root inside an image, in QEMU")
     .description(
       "Runs a script as root inside an image, in a virtual machine without network, and writes the image anew with what it holds then.",
     )
     .argument("<image>", "a disk image, of any format that is read")
+    .addHelpText("after", VM_EXAMPLES)
+    .action(async (path: string, options: VmCommandOptions) =>
+      (await import("./vm.ts")).runVm(path, options, signal),
+    );
+
+  later
+    .command(program, "run", addRunOptions)
+    .summary("start an image in QEMU, to try it")
+    .description("Starts an image in QEMU, with its serial line on the terminal.")
+    .argument("<image>", "a disk image, of any format that QEMU knows")
+    .addHelpText("after", RUN_EXAMPLES)
+    .action(async (path: string, options: RunOptions) =>
+      (await import("./run.ts")).runRun(path, options, signal),
+    );
+
+  program
+    .command("doctor")
+    .summary("say what of QEMU, firmware and accelerators works here")
+    .description("Says what of all that virtual machines need works here, by trying it, and what for.")
+    .option("--qemu <file>", "the program (default: qemu-system-x86_64)")
+    .option("--busybox <file>", "a static busybox")
+    .option("--json", "as JSON")
+    .action(async (options: DoctorOptions) => (await import("./doctor.ts")).runDoctor(options, signal));
+
+  later.serve(program);
+  later.serve(mkfs);
+}
+
+function addVmOptions(command: Command): Command {
+  return addScriptOptions(addOutputOptions(command))
     .requiredOption("--script <file>", "what is run, - for standard input")
     .option(
       "--root-partition <number>",
@@ -128,16 +171,11 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     .option("--time <seconds|date>", "the only clock (default: $SOURCE_DATE_EPOCH, else 1970)", parseTime)
     .option("--format <name>", "format of the outputs, see build (default: by their names)")
     .addOption(fromOption())
-    .option("--json", "say as JSON how it ended")
-    .addHelpText("after", VM_EXAMPLES)
-    .action(async (path: string, options: VmCommandOptions) =>
-      (await import("./vm.ts")).runVm(path, options, signal),
-    );
+    .option("--json", "say as JSON how it ended");
+}
 
-  addMachineOptions(program.command("run"))
-    .summary("start an image in QEMU, to try it")
-    .description("Starts an image in QEMU, with its serial line on the terminal.")
-    .argument("<image>", "a disk image, of any format that QEMU knows")
+function addRunOptions(command: Command): Command {
+  return addMachineOptions(command)
     .addOption(
       new Option(
         "--firmware <kind>",
@@ -151,20 +189,7 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     .addOption(
       new Option("--disk <kind>", "what connects the disk (default: virtio)").choices(["virtio", "nvme"]),
     )
-    .addOption(fromOption())
-    .addHelpText("after", RUN_EXAMPLES)
-    .action(async (path: string, options: RunOptions) =>
-      (await import("./run.ts")).runRun(path, options, signal),
-    );
-
-  program
-    .command("doctor")
-    .summary("say what of QEMU, firmware and accelerators works here")
-    .description("Says what of all that virtual machines need works here, by trying it, and what for.")
-    .option("--qemu <file>", "the program (default: qemu-system-x86_64)")
-    .option("--busybox <file>", "a static busybox")
-    .option("--json", "as JSON")
-    .action(async (options: DoctorOptions) => (await import("./doctor.ts")).runDoctor(options, signal));
+    .addOption(fromOption());
 }
 
 const RUN_EXAMPLES = `
@@ -177,10 +202,6 @@ Examples:
   diskwright vm disk.img --script - --kernel-from /usr/lib/guest < setup.sh`;
 
 const SOURCE_HELP = "a directory, a tar, or - for a tar on standard input";
-
-function withSpec(command: Command): Command {
-  return command.argument("[spec]", "a .yaml or .json file that describes the image; options win over it");
-}
 
 const IMAGE_HELP = `
 Sizes are bytes, or numbers with K, M, G, T (powers of 1024) or KB, MB, GB, TB (powers of 1000).

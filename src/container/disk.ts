@@ -3,6 +3,7 @@ import { DiskwrightError } from "../errors.ts";
 import {
   type Awaitable,
   type ByteSource,
+  type CancelSignal,
   type Extent,
   type FunctionContent,
   readInto,
@@ -21,8 +22,10 @@ export interface Disk extends ByteSource {
   /**
    * The parts of the disk that are stored, batch by batch: ascending, never overlapping. What none covers
    * reads as zeros; what one covers may be zeros as well.
+   *
+   * @throws DiskwrightError `ABORTED` when `signal` says so, where the parts take long to find.
    */
-  stored(): AsyncIterable<readonly Extent[]>;
+  stored(signal?: CancelSignal): AsyncIterable<readonly Extent[]>;
 }
 
 /** Where consecutive units of a disk are stored. */

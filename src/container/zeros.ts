@@ -28,19 +28,34 @@ export function isZeros(bytes: Uint8Array): boolean {
   return true;
 }
 
+/** A part of some bytes: where it starts among them, and ends. */
+export type Range = readonly [start: number, end: number];
+
+/**
+ * The parts of a piece of a disk that are not zeros, in whole blocks of 4 KiB of the disk; neighbours are
+ * joined.
+ */
+export function contentRanges(position: number, bytes: Uint8Array): Range[] {
+  const ranges: Range[] = [];
+  let start = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const end = Math.min(bytes.length, at + ZERO_BLOCK - ((position + at) % ZERO_BLOCK));
+    // One look at the first and the last byte spares most blocks of data the search.
+    if (bytes[at] === 0 && bytes[end - 1] === 0 && isZeros(bytes.subarray(at, end))) {
+      if (at > start) ranges.push([start, at]);
+      start = end;
+    }
+    at = end;
+  }
+  if (start < bytes.length) ranges.push([start, bytes.length]);
+  return ranges;
+}
+
 /** Hands on what is not zeros, in whole blocks of 4 KiB of the disk. */
 export function withoutZeros(write: SweepWriter): SweepWriter {
   return async (position, bytes) => {
-    let start = 0;
-    for (let at = 0; at < bytes.length; ) {
-      const end = Math.min(bytes.length, at + ZERO_BLOCK - ((position + at) % ZERO_BLOCK));
-      // One look at the first and the last byte spares most blocks of data the search.
-      if (bytes[at] === 0 && bytes[end - 1] === 0 && isZeros(bytes.subarray(at, end))) {
-        if (at > start) await write(position + start, bytes.subarray(start, at));
-        start = end;
-      }
-      at = end;
+    for (const [start, end] of contentRanges(position, bytes)) {
+      await write(position + start, bytes.subarray(start, end));
     }
-    if (start < bytes.length) await write(position + start, start === 0 ? bytes : bytes.subarray(start));
   };
 }

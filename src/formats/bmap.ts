@@ -14,6 +14,9 @@ export interface Hash {
 /** Makes a new SHA-256. */
 export type HashFactory = () => Hash;
 
+/** Loads what hashes: only some formats need it. */
+export type HashLoader = () => Promise<HashFactory>;
+
 const BLOCK = 4096;
 /** A range becomes no longer: 1 GiB, so that damage is found where it is. */
 const LONGEST_RANGE = 2 ** 30 / BLOCK;

@@ -1,4 +1,4 @@
-export type { Hash, HashFactory } from "./bmap.ts";
+export type { Hash, HashFactory, HashLoader } from "./bmap.ts";
 export {
   chooseFormat,
   FORMAT_NAMES,

@@ -13,6 +13,8 @@ export interface FormatFacts {
   readonly multiple?: number;
   /** Whether it is compressed, so that a level and threads matter. */
   readonly isPacked?: boolean;
+  /** Whether it says which disk it is, by an identifier that is derived from what the disk holds. */
+  readonly isNamed?: boolean;
 }
 
 /** The formats that are written, by name: those of qemu-img where it has them. */
@@ -30,27 +32,30 @@ export const FORMATS = {
     isPacked: true,
   },
   "qcow2-zstd": { what: "QEMU 5.1 or newer, packed by zstd", suffixes: [], isOrdered: false, isPacked: true },
-  vdi: { what: "VirtualBox, grows as it is used", suffixes: ["vdi"], isOrdered: true },
-  "vdi-static": { what: "VirtualBox, of full size", suffixes: [], isOrdered: true },
+  vdi: { what: "VirtualBox, grows as it is used", suffixes: ["vdi"], isOrdered: true, isNamed: true },
+  "vdi-static": { what: "VirtualBox, of full size", suffixes: [], isOrdered: true, isNamed: true },
   vpc: {
     what: "VHD of Virtual PC, Hyper-V and Xen, grows as it is used",
     suffixes: ["vhd", "vpc"],
     isOrdered: true,
+    isNamed: true,
   },
-  "vpc-fixed": { what: "VHD of full size", suffixes: [], isOrdered: true },
+  "vpc-fixed": { what: "VHD of full size", suffixes: [], isOrdered: true, isNamed: true },
   azure: {
     what: "VHD as Azure takes it: fixed, whole mebibytes",
     suffixes: [],
     isOrdered: true,
     multiple: MIB,
+    isNamed: true,
   },
-  vhdx: { what: "Hyper-V", suffixes: ["vhdx"], isOrdered: true },
-  vmdk: { what: "VMware, monolithicSparse", suffixes: ["vmdk"], isOrdered: true },
+  vhdx: { what: "Hyper-V", suffixes: ["vhdx"], isOrdered: true, isNamed: true },
+  vmdk: { what: "VMware, monolithicSparse", suffixes: ["vmdk"], isOrdered: true, isNamed: true },
   "vmdk-stream": {
     what: "VMware, streamOptimized: for OVA, vSphere and cloud imports",
     suffixes: [],
     isOrdered: true,
     isPacked: true,
+    isNamed: true,
   },
   "raw-gzip": { what: "raw, packed by gzip", suffixes: ["gz"], isOrdered: true, isPacked: true },
   "raw-zstd": { what: "raw, packed by zstd", suffixes: ["zst"], isOrdered: true, isPacked: true },

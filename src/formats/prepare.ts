@@ -2,7 +2,7 @@ import type { ContainerFacts, ContainerLayout, PackedLayout, UnitSet } from "../
 import { checkDiskSize, containerTarget, packedTarget } from "../container/index.ts";
 import type { CancelSignal, Target } from "../extents/index.ts";
 import type { PackerFactory, Packing } from "../packing/index.ts";
-import type { HashFactory } from "./bmap.ts";
+import type { HashLoader } from "./bmap.ts";
 import { type FormatName, formatFacts } from "./names.ts";
 import type { PartFormat } from "./parts.ts";
 
@@ -26,7 +26,7 @@ export interface TargetContext {
   /** The units that will be written, by their size, where that is known before. */
   readonly units?: ((unitSize: number) => UnitSet) | undefined;
   readonly packers: PackerFactory;
-  readonly hash: HashFactory;
+  readonly hash: HashLoader;
   readonly signal?: CancelSignal | undefined;
 }
 
@@ -103,7 +103,7 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
     }
     case "bmap": {
       const { bmapTarget } = await import("./bmap.ts");
-      return { target: ({ into, hash }) => bmapTarget(into, hash) };
+      return { target: async ({ into, hash }) => bmapTarget(into, await hash()) };
     }
   }
 }

@@ -1,3 +1,4 @@
+import type { Identity } from "../bytes/index.ts";
 import { type ContainerFacts, type Disk, UnitSet, withoutZeros } from "../container/index.ts";
 import {
   type Extent,
@@ -8,9 +9,9 @@ import {
   type Target,
 } from "../extents/index.ts";
 import { type PackerFactory, portablePacker } from "../packing/index.ts";
-import type { HashFactory } from "./bmap.ts";
+import type { HashLoader } from "./bmap.ts";
 import { Fingerprint } from "./fingerprint.ts";
-import type { FormatName } from "./names.ts";
+import { type FormatName, formatFacts } from "./names.ts";
 import { type PreparedFormat, prepareFormat, type TargetContext } from "./prepare.ts";
 
 /** Where a disk goes, and as what. */
@@ -33,7 +34,7 @@ export interface WriteDiskOptions extends SweepOptions {
   /** What packs. Default: a package, in the thread of the caller. `diskwright/node` has one with threads. */
   readonly packers?: PackerFactory | undefined;
   /** SHA-256. Default: a package. */
-  readonly hash?: HashFactory | undefined;
+  readonly hash?: HashLoader | undefined;
 }
 
 /** A disk whose extents are known, and can be gone through more than once. */
@@ -90,17 +91,21 @@ export async function copyDisk(
         onProgress: undefined,
       });
     }
-    const fingerprint = survey?.fingerprint ?? new Fingerprint();
+    const isNamed = outputs.some(({ format = "raw" }) => formatFacts(format).isNamed);
+    const fingerprint = survey?.fingerprint ?? (isNamed ? new Fingerprint() : undefined);
     await openAll(targets, formats, outputs, options, { size: disk.size, survey, fingerprint });
     const toTargets = toAll(targets);
-    const write: SweepWriter = survey
-      ? toTargets
-      : (position, bytes) => {
-          fingerprint.addSamples(position, bytes);
-          return toTargets(position, bytes);
-        };
-    await sweepDisk(disk, write, options);
+    const isCounted = survey === undefined && fingerprint !== undefined;
+    await sweepDisk(disk, isCounted ? counted(fingerprint, toTargets) : toTargets, options);
   });
+}
+
+/** Counts what is written. */
+function counted(fingerprint: Fingerprint, write: SweepWriter): SweepWriter {
+  return (position, bytes) => {
+    fingerprint.addSamples(position, bytes);
+    return write(position, bytes);
+  };
 }
 
 /** Formats in which a place does not depend on what is elsewhere, and nothing is named. */
@@ -114,7 +119,7 @@ function isRawOnly(outputs: readonly Output[]): boolean {
 
 async function sweepDisk(disk: Disk, write: SweepWriter, options: SweepOptions): Promise<void> {
   const sweeping = new Sweep(withoutZeros(write), options);
-  for await (const extents of disk.stored()) await sweeping.add(extents);
+  for await (const extents of disk.stored(options.signal)) await sweeping.add(extents);
   await sweeping.end();
 }
 
@@ -176,8 +181,14 @@ async function openAll(
   { size, survey, fingerprint }: KnownDisk,
 ): Promise<void> {
   const { seed = DEFAULT_SEED, time = 0, packers = portablePacker, signal } = options;
-  const hash = options.hash ?? (await import("./portable-hash.ts")).portableHash;
-  const facts = (): ContainerFacts => ({ identity: fingerprint!.identity(seed, size), time });
+  const { hash = async () => (await import("./portable-hash.ts")).portableHash } = options;
+  const facts = (): ContainerFacts => ({
+    get identity(): Identity {
+      if (fingerprint === undefined) throw new TypeError("a format that is not named asks for its identity");
+      return fingerprint.identity(seed, size);
+    },
+    time,
+  });
   const units = survey && ((unitSize: number) => survey.units(unitSize));
   for (const [index, { target }] of outputs.entries()) {
     const context: TargetContext = { into: heldBack(target), facts, units, packers, hash, signal };

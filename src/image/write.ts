@@ -8,7 +8,7 @@ import {
   type Target,
 } from "../extents/index.ts";
 import { writeFat } from "../fat32/index.ts";
-import { type FormatName, type HashFactory, type Output, writeDisk } from "../formats/index.ts";
+import { type FormatName, type HashLoader, type Output, writeDisk } from "../formats/index.ts";
 import { writeGpt } from "../gpt/index.ts";
 import type { RawContent } from "../layouts/index.ts";
 import { writeMbr } from "../mbr/index.ts";
@@ -30,7 +30,7 @@ export interface WriteOptions {
   /** What packs. Default: a package, in the thread of the caller; `diskwright/node` has one with threads. */
   readonly packers?: PackerFactory | undefined;
   /** SHA-256. Default: a package. */
-  readonly hash?: HashFactory | undefined;
+  readonly hash?: HashLoader | undefined;
 }
 
 /**

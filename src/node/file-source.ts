@@ -4,11 +4,11 @@ import type { ByteSource } from "../extents/index.ts";
 import { reasonOf } from "./host-error.ts";
 
 /** A file that is open for reading. */
-export interface FileSource extends ByteSource {
-  readonly descriptor: number;
-  readInto(position: number, into: Uint8Array): void;
+export interface FileSource extends ByteSource, SourceFile {
+  readonly size: number;
   /** Whether it can be opened again by its path. */
   readonly isNamed: boolean;
+  readInto(position: number, into: Uint8Array): void;
   read(position: number, length: number): Uint8Array;
   close(): void;
 }
@@ -19,14 +19,12 @@ export interface FileSource extends ByteSource {
  * @throws DiskwrightError `SOURCE_UNREADABLE`.
  */
 export function fileSource(path: string): FileSource {
-  const unreadable = (error: unknown): DiskwrightError =>
-    new DiskwrightError("SOURCE_UNREADABLE", `${path}: ${reasonOf(error)}`, { path, cause: error });
   let descriptor: number;
   try {
     // Without O_NONBLOCK, opening a pipe would wait for its writer.
     descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
-    throw unreadable(error);
+    throw unreadable(path, error);
   }
   const status = fstatSync(descriptor);
   if (!status.isFile()) {
@@ -36,6 +34,18 @@ export function fileSource(path: string): FileSource {
       path,
     });
   }
+  return descriptorSource({ descriptor, size: status.size, path }, true);
+}
+
+/** A file that is open for reading, and its name in messages. */
+export interface SourceFile {
+  readonly descriptor: number;
+  readonly size: number;
+  readonly path: string;
+}
+
+/** Reads a file that is open already. */
+export function descriptorSource({ descriptor, size, path }: SourceFile, isNamed = false): FileSource {
   function readInto(position: number, into: Uint8Array): void {
     try {
       for (let done = 0; done < into.length; ) {
@@ -44,13 +54,14 @@ export function fileSource(path: string): FileSource {
         done += count;
       }
     } catch (error) {
-      throw error instanceof DiskwrightError ? error : unreadable(error);
+      throw error instanceof DiskwrightError ? error : unreadable(path, error);
     }
   }
   return {
-    size: status.size,
+    size,
     descriptor,
-    isNamed: true,
+    path,
+    isNamed,
     readInto,
     read(position, length): Uint8Array {
       const bytes = new Uint8Array(length);
@@ -59,4 +70,8 @@ export function fileSource(path: string): FileSource {
     },
     close: () => closeSync(descriptor),
   };
+}
+
+function unreadable(path: string, error: unknown): DiskwrightError {
+  return new DiskwrightError("SOURCE_UNREADABLE", `${path}: ${reasonOf(error)}`, { path, cause: error });
 }

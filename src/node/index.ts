@@ -1,6 +1,7 @@
 export { tarArchive } from "./archive.ts";
 export { assemble } from "./assemble.ts";
-export { compressionOf, decompressed } from "./decompress.ts";
+export { compressionOf } from "./compression.ts";
+export { decompressed } from "./decompress.ts";
 export { type DirectoryOptions, directory, entry } from "./directory.ts";
 export { FileReader } from "./file-reader.ts";
 export { type FileSource, fileSource } from "./file-source.ts";
@@ -11,7 +12,7 @@ export { nativeUnpackers } from "./native-packing.ts";
 export { aboutImage, type OpenedImage, openImage } from "./open-image.ts";
 export { type PackerOptions, packers } from "./packer-pool.ts";
 export { rawFile } from "./raw-file.ts";
-export { rawFileDisk } from "./sparse-disk.ts";
+export { RawFileDisk } from "./sparse-disk.ts";
 export { spooledTarget } from "./spooled-target.ts";
 export { type StageOptions, stage } from "./stage.ts";
 export type { TarOptions, TarSource } from "./tar.ts";

@@ -1,8 +1,10 @@
-import { createHash } from "node:crypto";
-import type { Hash } from "../formats/index.ts";
+import type { HashFactory } from "../formats/index.ts";
 
 /** SHA-256 by Node. */
-export function nativeHash(): Hash {
-  const hash = createHash("sha256");
-  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest("hex") };
+export async function nativeHash(): Promise<HashFactory> {
+  const { createHash } = await import("node:crypto");
+  return () => {
+    const hash = createHash("sha256");
+    return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest("hex") };
+  };
 }

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, writeSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
@@ -6,12 +6,11 @@ import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { type ByteSource, contentSource } from "../extents/index.ts";
 import { openDisk, type ReadableFormat } from "../formats/index.ts";
 import { tarArchive } from "./archive.ts";
-import { compressionOf, decompressed, MAGIC_SIZE } from "./decompress.ts";
+import { type Compression, compressionOf, MAGIC_SIZE } from "./compression.ts";
 import { FileReader } from "./file-reader.ts";
-import { type FileSource, fileSource } from "./file-source.ts";
+import { descriptorSource, type FileSource, fileSource } from "./file-source.ts";
 import { reasonOf } from "./host-error.ts";
-import { nativeUnpackers } from "./native-packing.ts";
-import { rawFileDisk } from "./sparse-disk.ts";
+import { RawFileDisk } from "./sparse-disk.ts";
 import { openUnnamed } from "./unnamed-file.ts";
 
 /** What {@link openImage} can be told. */
@@ -120,20 +119,18 @@ async function openContent(
   };
   const disk = await openDisk(file, {
     format,
-    unpackers: nativeUnpackers,
+    unpackers: async () => (await import("./native-packing.ts")).nativeUnpackers(),
     ...(isBackingAllowed ? { backing } : {}),
   });
-  return disk.format === "raw" && file.isNamed ? rawFileDisk(path, file) : disk;
+  return disk.format === "raw" && file.isNamed ? new RawFileDisk(file) : disk;
 }
 
 const CHUNK = 64 * 1024;
 
 /** What a compressed file holds, in a file without a name; zeros are holes. */
-async function unpackedFile(
-  path: string,
-  compression: "gzip" | "zstd" | "xz" | "bzip2",
-  directory: string,
-): Promise<FileSource> {
+async function unpackedFile(path: string, compression: Compression, directory: string): Promise<FileSource> {
+  // Most images are not compressed: what unpacks them is loaded when it is needed.
+  const { decompressed } = await import("./decompress.ts");
   const { descriptor } = openUnnamed(directory);
   let size = 0;
   try {
@@ -158,33 +155,11 @@ async function unpackedFile(
       },
     );
   }
-  return descriptorSource(descriptor, size);
+  return descriptorSource({ descriptor, size, path });
 }
 
 function writeAt(descriptor: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
   }
-}
-
-function descriptorSource(descriptor: number, size: number): FileSource {
-  const readInto = (position: number, into: Uint8Array): void => {
-    for (let done = 0; done < into.length; ) {
-      const count = readSync(descriptor, into, done, into.length - done, position + done);
-      if (count === 0) throw new DiskwrightError("CORRUPT", "a file without a name ended while it was read");
-      done += count;
-    }
-  };
-  return {
-    size,
-    descriptor,
-    isNamed: false,
-    readInto,
-    read(position, length): Uint8Array {
-      const bytes = new Uint8Array(length);
-      readInto(position, bytes);
-      return bytes;
-    },
-    close: () => closeSync(descriptor),
-  };
 }

@@ -18,7 +18,8 @@ import {
   type Xattrs,
   xattrProblems,
 } from "../tree/index.ts";
-import { compressionOf, decompressed, MAGIC_SIZE } from "./decompress.ts";
+import { compressionOf, MAGIC_SIZE } from "./compression.ts";
+import { decompressed } from "./decompress.ts";
 import { FileReader } from "./file-reader.ts";
 import { reasonOf } from "./host-error.ts";
 import { Spool } from "./spool.ts";

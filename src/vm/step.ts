@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Disk } from "../container/index.ts";
 import { harvest } from "../harvest/index.ts";
 import { filesystemName, type ImagePlan, type PartitionPlan, plan, write } from "../image/index.ts";
-import { type FileSource, fileSource, fileTarget, rawFileDisk } from "../node/index.ts";
+import { type FileSource, fileSource, fileTarget, RawFileDisk } from "../node/index.ts";
 import type { VmLink, VmMount } from "./init-script.ts";
 import { findKernel, type Kernel, type KernelOptions } from "./kernel.ts";
 import { runInImage, type VmDone, type VmOptions, type VmPlanned } from "./run.ts";
@@ -51,7 +51,7 @@ export async function runInPlannedImage<Result>(
     try {
       return await use(
         isInPlace
-          ? { result: result as VmDone, disk: rawFileDisk(path, file) }
+          ? { result: result as VmDone, disk: new RawFileDisk(file) }
           : { result: result as VmDone, plan: await planAgain(file, planned) },
       );
     } finally {

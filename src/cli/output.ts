@@ -1,10 +1,9 @@
 import { tmpdir } from "node:os";
-import { resolve } from "node:path";
 import { parseSize } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { sequentialTarget, type Target } from "../extents/index.ts";
 import { chooseFormat, type FormatName, formatFacts, type Output, splitOutput } from "../formats/index.ts";
-import { fileTarget, spooledTarget } from "../node/index.ts";
+import { fileTarget, outputPlace, spooledTarget } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
 
 /** An output as it was asked for. */
@@ -26,8 +25,8 @@ export function namedOutputs(texts: readonly string[], format: string | undefine
   });
   const seen = new Set<string>();
   for (const { path } of outputs) {
-    const key = path === "-" ? path : resolve(path);
-    if (seen.has(key)) throw new UsageError(`the output ${path} is named twice`);
+    const key = path === "-" ? path : outputPlace(path);
+    if (seen.has(key)) throw new UsageError(`the output ${outputName(path)} is named twice`);
     seen.add(key);
   }
   return outputs;

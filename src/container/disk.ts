@@ -9,6 +9,7 @@ import {
   readInto,
   sourceContent,
 } from "../extents/index.ts";
+import { StartCounts } from "./start-counts.ts";
 import { UnitSet } from "./unit-set.ts";
 
 /** A virtual disk, as it is stored in a container. `size` is that of the disk. */
@@ -35,7 +36,15 @@ export type UnitRun =
   /** They lie one behind the other in the file. */
   | { readonly units: number; readonly type: "plain"; readonly position: number }
   /** One unit, compressed. */
-  | { readonly units: 1; readonly type: "packed"; unpack(): Awaitable<Uint8Array> }
+  | {
+      readonly units: 1;
+      readonly type: "packed";
+      unpack(): Awaitable<Uint8Array>;
+      /** Where it starts in the file, where nothing else keeps two units from one place. */
+      readonly start?: number;
+      /** With `start`: the bytes that it takes at least. */
+      readonly least?: number;
+    }
   /** They are those of another disk, at the same positions. */
   | { readonly units: number; readonly type: "below"; readonly disk: ByteSource };
 
@@ -93,6 +102,7 @@ export function unitDisk(parts: UnitDiskParts): Disk {
 
   async function* stored(): AsyncGenerator<readonly Extent[]> {
     const taken = new UnitSet();
+    const starts = new StartCounts();
     let batch: Extent[] = [];
     for (let unit = 0; unit < units; ) {
       const run = await checkedRun(unit);
@@ -102,6 +112,8 @@ export function unitDisk(parts: UnitDiskParts): Disk {
         claim(taken, run.position, run.units, unitSize, format);
         batch.push({ position, length, source: content, offset: run.position });
       } else if (run.type === "packed") {
+        const { start, least = 1 } = run;
+        if (start !== undefined && !starts.add(start, least)) throw crowded(format, start);
         batch.push({ position, length, source: unpacked(run.unpack, length), offset: 0 });
       } else if (run.type === "below" && position < run.disk.size) {
         const stored = Math.min(length, run.disk.size - position);
@@ -151,6 +163,13 @@ function claim(taken: UnitSet, position: number, units: number, unitSize: number
     }
     taken.add(unit);
   }
+}
+
+function crowded(format: string, position: number): DiskwrightError {
+  return new DiskwrightError(
+    "CORRUPT",
+    `the ${format} file places more compressed parts of the disk around ${formatBytes(position)} than can lie there: its tables are damaged`,
+  );
 }
 
 /** A unit that is unpacked when it is first read. */

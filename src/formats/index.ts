@@ -6,6 +6,7 @@ export {
   type FormatFacts,
   type FormatName,
   formatFacts,
+  formatOfName,
   splitOutput,
 } from "./names.ts";
 export { type OpenDiskOptions, openDisk, READABLE_FORMATS, type ReadableFormat } from "./open.ts";

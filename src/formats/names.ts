@@ -112,11 +112,9 @@ export function chooseFormat(name: string | undefined, path: string): FormatName
       `format "${name}" cannot be written: use ${FORMAT_NAMES.join(", ")}`,
     );
   }
-  const [last, both] = suffixesOf(path);
-  for (const suffix of [both, last]) {
-    const format = FORMAT_NAMES.find(
-      (known) => known === suffix || (FORMATS[known].suffixes as readonly string[]).includes(suffix),
-    );
+  const suffixes = suffixesOf(path);
+  for (const suffix of suffixes) {
+    const format = formatOfSuffix(suffix);
     if (format !== undefined) return format;
     const other = NOT_WRITTEN[suffix];
     if (other !== undefined) {
@@ -130,20 +128,45 @@ export function chooseFormat(name: string | undefined, path: string): FormatName
   return "raw";
 }
 
-/** An output as it is named: `FORMAT:FILE`, where FORMAT is one that is known, or the file alone. */
-export function splitOutput(text: string): { format: FormatName | undefined; path: string } {
-  const colon = text.indexOf(":");
-  const name = text.slice(0, colon);
-  return colon > 0 && (FORMAT_NAMES as readonly string[]).includes(name)
-    ? { format: name as FormatName, path: text.slice(colon + 1) }
-    : { format: undefined, path: text };
+/** The format that the end of a file's name says. */
+export function formatOfName(path: string): FormatName | undefined {
+  return suffixesOf(path)
+    .map(formatOfSuffix)
+    .find((format) => format !== undefined);
 }
 
-/** What a name ends in, behind its last dot and behind the one before. */
+function formatOfSuffix(suffix: string): FormatName | undefined {
+  return FORMAT_NAMES.find(
+    (known) => known === suffix || (FORMATS[known].suffixes as readonly string[]).includes(suffix),
+  );
+}
+
+/** What could be the name of a format before a colon: not a directory, and no drive of Windows. */
+const FORMAT_PREFIX = /^([\w-]{2,}):/;
+
+/**
+ * An output as it is named: `FORMAT:FILE`, or the file alone.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` for a format that is not known.
+ */
+export function splitOutput(text: string): { format: FormatName | undefined; path: string } {
+  const name = FORMAT_PREFIX.exec(text)?.[1];
+  if (name === undefined) return { format: undefined, path: text };
+  if ((FORMAT_NAMES as readonly string[]).includes(name)) {
+    return { format: name as FormatName, path: text.slice(name.length + 1) };
+  }
+  throw new DiskwrightError(
+    "INVALID_SPEC",
+    `${text}: there is no format "${name}": use ${FORMAT_NAMES.join(", ")}; for a file of that name, write ./${text}`,
+    { path: text },
+  );
+}
+
+/** What a name ends in, behind the dot before the last one and behind the last one. */
 function suffixesOf(path: string): [string, string] {
   const parts = path
     .slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1)
     .toLowerCase()
     .split(".");
-  return [parts.length > 1 ? parts.at(-1)! : "", parts.length > 2 ? parts.slice(-2).join(".") : ""];
+  return [parts.length > 2 ? parts.slice(-2).join(".") : "", parts.length > 1 ? parts.at(-1)! : ""];
 }

@@ -9,8 +9,11 @@ export interface OpenDiskOptions {
   readonly format?: ReadableFormat | undefined;
   /** What unpacks, loaded when it is needed. Default: packages. */
   readonly unpackers?: (() => Promise<Unpackers>) | undefined;
-  /** Opens the disk that a qcow2 is a difference to, by its name. Without it, such files are refused. */
-  readonly backing?: ((name: string) => Promise<ByteSource>) | undefined;
+  /**
+   * Opens the disk that a qcow2 is a difference to, by its name, as what the qcow2 says that it is. Without it,
+   * such files are refused.
+   */
+  readonly backing?: ((name: string, format: string | undefined) => Promise<ByteSource>) | undefined;
 }
 
 /** How a format is known and opened. Its room looks more closely, and is loaded only when it is asked. */
@@ -54,8 +57,25 @@ const OPENERS = {
     mayBe: (start) => has(start, 0, "\x3a\xff\x26\xed"),
     open: async (file) => (await import("../simg/index.ts")).openSimg(file),
   },
-  raw: { mayBe: () => true, open: async (file) => rawDisk(file) },
+  raw: {
+    mayBe: () => true,
+    async open(file) {
+      const start = await file.read(0, Math.min(file.size, LOOKED_AT));
+      return { ...rawDisk(file), problems: has(start, 0, "LUKS\xba\xbe") ? [ENCRYPTED] : [] };
+    },
+  },
 } as const satisfies Readonly<Record<string, Opener>>;
+
+const ENCRYPTED = "it is encrypted as a whole (LUKS): what is copied is what is encrypted";
+
+/** How files start that hold a disk, or a file that does, and are not read; what they are, and what unpacks them. */
+const NOT_READ: readonly (readonly [magic: string, what: string, remedy: string])[] = [
+  ["QED\0", "a QED image", "qemu-img convert"],
+  ["WithoutFreeSpace", "a Parallels image", "qemu-img convert"],
+  ["WithouFreSpacExt", "a Parallels image", "qemu-img convert"],
+  ["PK\x03\x04", "a zip", "unzip"],
+  ["7z\xbc\xaf\x27\x1c", "a 7z", "7zz x"],
+];
 
 /** Whether bytes hold a magic, given as characters of one byte each. */
 function has(bytes: Uint8Array, offset: number, magic: string): boolean {
@@ -80,6 +100,14 @@ export async function openDisk(file: ByteSource, options: OpenDiskOptions = {}):
   const { format } = options;
   const size = Math.min(file.size, LOOKED_AT);
   const [start, end] = [await file.read(0, size), await file.read(file.size - size, size)];
+  const foreign = NOT_READ.find(([magic]) => format === undefined && has(start, 0, magic));
+  if (foreign !== undefined) {
+    const [, what, remedy] = foreign;
+    throw new DiskwrightError(
+      "UNSUPPORTED_IMAGE",
+      `it is ${what}, which is not read: make a raw image of it first (${remedy}), or name the format raw to take it as it is (--from)`,
+    );
+  }
   for (const name of format === undefined ? READABLE_FORMATS : [format]) {
     if (format === undefined && !OPENERS[name].mayBe(start, end)) continue;
     const disk = await OPENERS[name].open(file, options);

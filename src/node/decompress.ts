@@ -19,8 +19,9 @@ export async function* decompressed(
     for await (const chunk of unpacked) yield chunk;
   } catch (error) {
     if (error instanceof DiskwrightError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    const xzCode = compression === "xz" ? Number(/error code (\d+)$/.exec(reason)?.[1]) : Number.NaN;
+    const told = error instanceof Error ? error.message : String(error);
+    const xzCode = compression === "xz" ? Number(/error code (\d+)$/.exec(told)?.[1]) : Number.NaN;
+    const reason = XZ_REASONS[xzCode] ?? told;
     if (XZ_UNSUPPORTED.has(xzCode)) {
       throw new DiskwrightError(
         "SOURCE_UNREADABLE",
@@ -77,6 +78,13 @@ function through(
 
 /** Of the decoder: unsupported check, limit of memory (64 MiB), unsupported options. */
 const XZ_UNSUPPORTED: ReadonlySet<number> = new Set([2, 4, 6]);
+
+/** Of the decoder: what its other numbers say. */
+const XZ_REASONS: Readonly<Record<number, string>> = {
+  5: "it is no xz",
+  7: "its data cannot be decoded",
+  8: "it ends before its end",
+};
 
 type XzStream = new (stream: unknown) => AsyncIterable<Uint8Array>;
 

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fchownSync,
   fdatasync,
@@ -9,6 +10,7 @@ import {
   openSync,
   readlinkSync,
   readSync,
+  realpathSync,
   renameSync,
   type Stats,
   statSync,
@@ -105,6 +107,12 @@ function replacingTarget(
   { sync = existing !== undefined }: FileTargetOptions,
 ): Target {
   const final = attempt(path, () => linkedPath(path));
+  const directory = dirname(final);
+  if (!existsSync(directory)) {
+    throw new DiskwrightError("OUTPUT", `${path}: there is no directory ${directory}: make it first`, {
+      path,
+    });
+  }
   const syncing = sync ? new Syncing() : undefined;
   let pending = "";
   let descriptor: number | undefined;
@@ -169,6 +177,19 @@ function linkedPath(path: string): string {
     at = resolve(dirname(at), readlinkSync(at));
   }
   return at;
+}
+
+/**
+ * Where the file of an output will be, whatever links lead to it: outputs are the same file when this is the same.
+ *
+ * @throws DiskwrightError `OUTPUT` when links lead nowhere.
+ */
+export function outputPlace(path: string): string {
+  return attempt(path, () => {
+    const final = linkedPath(path);
+    const directory = dirname(final);
+    return existsSync(directory) ? join(realpathSync(directory), basename(final)) : final;
+  });
 }
 
 /** Gives the new file the mode and, where that is allowed, the owner of the one that it replaces. */

@@ -5,7 +5,7 @@ export { decompressed } from "./decompress.ts";
 export { type DirectoryOptions, directory, entry } from "./directory.ts";
 export { FileReader } from "./file-reader.ts";
 export { type FileSource, fileSource } from "./file-source.ts";
-export { type FileTargetOptions, fileTarget, replaceFile } from "./file-target.ts";
+export { type FileTargetOptions, fileTarget, outputPlace, replaceFile } from "./file-target.ts";
 export { isSystemError, reasonOf } from "./host-error.ts";
 export { nativeHash } from "./native-hash.ts";
 export { nativeUnpackers } from "./native-packing.ts";

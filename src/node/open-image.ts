@@ -4,7 +4,7 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { type ByteSource, contentSource } from "../extents/index.ts";
-import { openDisk, type ReadableFormat } from "../formats/index.ts";
+import { formatOfName, openDisk, READABLE_FORMATS, type ReadableFormat } from "../formats/index.ts";
 import { tarArchive } from "./archive.ts";
 import { type Compression, compressionOf, MAGIC_SIZE } from "./compression.ts";
 import { FileReader } from "./file-reader.ts";
@@ -63,11 +63,17 @@ export async function aboutImage<Result>(path: string, work: () => Promise<Resul
   }
 }
 
+/** How one of several disks, each below the other, is opened. */
+interface LevelOptions extends OpenImageOptions {
+  /** The disk above does not say what format this one has. */
+  readonly isUndeclared?: boolean | undefined;
+}
+
 const ABOUT_IMAGES: ReadonlySet<ErrorCode> = new Set(["CORRUPT", "UNSUPPORTED_IMAGE", "SOURCE_CHANGED"]);
 
 async function openAt(
   path: string,
-  options: OpenImageOptions,
+  options: LevelOptions,
   files: FileSource[],
   depth: number,
 ): Promise<Disk> {
@@ -79,13 +85,23 @@ async function openAt(
   }
   const file = fileSource(path);
   files.push(file);
-  const compression =
-    options.format === undefined ? compressionOf(file.read(0, Math.min(file.size, MAGIC_SIZE))) : undefined;
-  if (compression === undefined) return openContent(path, file, options, files, depth);
+  if (options.format !== undefined) return openContent(path, file, options, files, depth);
   const spoolDirectory = options.spoolDirectory ?? dirname(resolve(path));
+  const compression = compressionOf(file.read(0, Math.min(file.size, MAGIC_SIZE)));
+  if (compression === undefined) {
+    return isTar(file) ? openArchived(path, spoolDirectory) : openContent(path, file, options, files, depth);
+  }
   const unpacked = await unpackedFile(path, compression, spoolDirectory);
   files.push(unpacked);
-  return isTar(unpacked) ? openArchived(path, spoolDirectory) : openContent(path, unpacked, {}, files, depth);
+  return isTar(unpacked)
+    ? openArchived(path, spoolDirectory)
+    : openContent(
+        path,
+        unpacked,
+        { isBackingAllowed: options.isBackingAllowed, isUndeclared: options.isUndeclared },
+        files,
+        depth,
+      );
 }
 
 /** The magic of every tar since POSIX.1-1988, and of GNU tar. */
@@ -109,20 +125,51 @@ async function openArchived(path: string, spoolDirectory: string): Promise<Disk>
 async function openContent(
   path: string,
   file: FileSource,
-  { format, isBackingAllowed = false }: OpenImageOptions,
+  { format, isBackingAllowed = false, isUndeclared = false }: LevelOptions,
   files: FileSource[],
   depth: number,
 ): Promise<Disk> {
-  const backing = async (name: string): Promise<ByteSource> => {
+  const backing = async (name: string, declared: string | undefined): Promise<ByteSource> => {
+    if (isUndeclared) {
+      throw new DiskwrightError(
+        "UNSUPPORTED_IMAGE",
+        `${path} is below another disk, which does not say its format, and looks like a difference to ${JSON.stringify(name)}: if it is one, say so in the one above (qemu-img rebase -u -F qcow2 -b …)`,
+      );
+    }
     const below = isAbsolute(name) ? name : resolve(dirname(path), name);
-    return openAt(below, { isBackingAllowed }, files, depth + 1);
+    return openAt(below, belowOptions(below, declared), files, depth + 1);
   };
   const disk = await openDisk(file, {
     format,
     unpackers: async () => (await import("./native-packing.ts")).nativeUnpackers(),
     ...(isBackingAllowed ? { backing } : {}),
   });
-  return disk.format === "raw" && file.isNamed ? new RawFileDisk(file) : disk;
+  if (disk.format !== "raw" || format !== undefined) return fromFile(disk, file, disk.problems);
+  const named = formatOfName(path);
+  const isOther = named !== undefined && named !== "raw" && READABLE_FORMATS.some((known) => known === named);
+  const problem = `its name says ${named}, but it is none: it is taken as a raw disk`;
+  return fromFile(disk, file, isOther ? [...disk.problems, problem] : disk.problems);
+}
+
+/** A raw disk in a file that has a name is read in a way of its own. */
+function fromFile(disk: Disk, file: FileSource, problems: readonly string[]): Disk {
+  return disk.format === "raw" && file.isNamed ? new RawFileDisk(file, problems) : disk;
+}
+
+/**
+ * A disk below is opened as what the one above says that it is: who could write to a raw disk can make it look like
+ * any other. Where that is not said, what it looks like may name no further files.
+ */
+function belowOptions(path: string, declared: string | undefined): LevelOptions {
+  if (declared === undefined) return { isBackingAllowed: true, isUndeclared: true };
+  const format = READABLE_FORMATS.find((known) => known === declared);
+  if (format === undefined) {
+    throw new DiskwrightError(
+      "UNSUPPORTED_IMAGE",
+      `the disk below, ${path}, is said to be of format "${declared}": ${READABLE_FORMATS.join(", ")} are read`,
+    );
+  }
+  return { format, isBackingAllowed: true };
 }
 
 const CHUNK = 64 * 1024;

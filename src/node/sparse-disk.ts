@@ -17,13 +17,14 @@ const TAIL = 4096;
  */
 export class RawFileDisk implements Disk {
   readonly format = "raw";
-  readonly problems: readonly string[] = [];
+  readonly problems: readonly string[];
   readonly details: Disk["details"] = {};
   readonly size: number;
   readonly file: FileSource;
 
-  constructor(file: FileSource) {
+  constructor(file: FileSource, problems: readonly string[] = []) {
     this.file = file;
+    this.problems = problems;
     this.size = file.size;
   }
 

@@ -1,19 +1,22 @@
-import { formatBytes, formatSize, utf8Text } from "../bytes/index.ts";
+import { formatBytes, formatSize, MIB, roundUp, utf8Text } from "../bytes/index.ts";
 import { type Disk, type UnitRun, UnitSet, unitDisk } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type Awaitable, type ByteSource, readExactly } from "../extents/index.ts";
 import type { Unpackers } from "../packing/index.ts";
 import { LARGEST_L1 } from "./plan.ts";
 import {
+  BACKING_FORMAT,
   COMPRESSED,
   COMPRESSION_TYPES,
   ENTRY,
   INCOMPATIBLE,
+  leastPacked,
   PACKED_SECTOR,
   PLACE_MASK,
   packedLengthShift,
   QCOW2_MAGIC,
   type Qcow2Header,
+  qcow2Extension,
   qcow2Features,
   qcow2Header,
   RESERVED_L1,
@@ -26,14 +29,17 @@ export interface OpenQcow2Options {
   /** What unpacks compressed clusters. */
   readonly unpackers: Unpackers;
   /**
-   * Opens the disk below, by the name that the file has for it. Without it, files that are differences to
-   * another one are refused: a file must not say what else is read.
+   * Opens the disk below, by the name that the file has for it, as what the file says that it is: `raw`, `qcow2` …
+   * Without it, files that are differences to another one are refused: a file must not say what else is read.
    */
-  readonly backing?: ((name: string) => Promise<ByteSource>) | undefined;
+  readonly backing?: ((name: string, format: string | undefined) => Promise<ByteSource>) | undefined;
 }
 
 /** A name of a backing file is no longer (docs/interop/qcow2.rst). */
 const LONGEST_NAME = 1023;
+
+/** As in qemu (QCOW_MAX_REFTABLE_SIZE). */
+const LARGEST_REFCOUNT_TABLE = 8 * MIB;
 
 /** L2 tables that are kept: 2 MiB at the usual size of clusters. */
 const KEPT_TABLES = 32;
@@ -51,8 +57,8 @@ export async function openQcow2(file: ByteSource, options: OpenQcow2Options): Pr
   if (start.length < qcow2Header.span) throw corrupt("it ends within its header");
   const header = qcow2Header.fromBytes(start);
   checkHeader(header, file.size);
-  const { problems, compression } = readFeatures(start, header.version);
-  const below = await backingDisk(file, header, options);
+  const { problems, compression, length } = readFeatures(start, header.version);
+  const below = await backingDisk(file, header, length, options);
   const map = await ClusterMap.open(file, header, options.unpackers, compression, below);
   if (header.snapshots > 0) problems.push(`${header.snapshots} internal snapshots are not looked at`);
   return unitDisk({
@@ -93,11 +99,17 @@ function checkHeader(header: Qcow2Header, fileSize: number): void {
   if (l1Size * ENTRY > LARGEST_L1) {
     throw corrupt(`its L1 table has ${formatSize(l1Size * ENTRY)}, the most is ${formatSize(LARGEST_L1)}`);
   }
+  const refcountTableSize = header.refcountTableClusters * clusterSize;
+  if (refcountTableSize > LARGEST_REFCOUNT_TABLE) {
+    throw corrupt(
+      `its refcount table has ${formatSize(refcountTableSize)}, the most is ${formatSize(LARGEST_REFCOUNT_TABLE)}`,
+    );
+  }
   const mapped = BigInt(l1Size) * BigInt((clusterSize / ENTRY) * clusterSize);
   if (mapped < size) throw corrupt(`its L1 table is too small: it maps ${mapped} of ${size} bytes`);
   const tables = [
     ["L1 table", l1TableOffset, l1Size * ENTRY],
-    ["refcount table", refcountTableOffset, header.refcountTableClusters * clusterSize],
+    ["refcount table", refcountTableOffset, refcountTableSize],
   ] as const;
   for (const [name, offset, length] of tables) {
     if (length === 0) continue;
@@ -110,10 +122,18 @@ function checkHeader(header: Qcow2Header, fileSize: number): void {
   }
 }
 
+/** What a header says of its file. */
+interface Features {
+  readonly problems: string[];
+  readonly compression: number;
+  /** Bytes of the header. */
+  readonly length: number;
+}
+
 /** What version 3 says of itself; version 2 has none of it. */
-function readFeatures(start: Uint8Array, version: number): { problems: string[]; compression: number } {
+function readFeatures(start: Uint8Array, version: number): Features {
   const problems: string[] = [];
-  if (version === 2) return { problems, compression: COMPRESSION_TYPES.deflate };
+  if (version === 2) return { problems, compression: COMPRESSION_TYPES.deflate, length: qcow2Header.span };
   if (start.length < qcow2Header.span + qcow2Features.span) throw corrupt("it ends within its header");
   const { incompatible, refcountOrder, headerLength } = qcow2Features.fromBytes(start, qcow2Header.span);
   const smallest = qcow2Header.span + qcow2Features.span;
@@ -133,20 +153,22 @@ function readFeatures(start: Uint8Array, version: number): { problems: string[];
   }
   if (incompatible & INCOMPATIBLE.dirty) problems.push("it was not closed: its refcounts may be wrong");
   if ((incompatible & INCOMPATIBLE.compressionType) === 0n) {
-    return { problems, compression: COMPRESSION_TYPES.deflate };
+    return { problems, compression: COMPRESSION_TYPES.deflate, length: headerLength };
   }
   const compression = headerLength > smallest ? start[smallest] : undefined;
   if (compression !== COMPRESSION_TYPES.zstd) {
     throw unsupported(`its clusters are compressed by a way of number ${compression}; zstd is 1`);
   }
-  return { problems, compression };
+  return { problems, compression, length: headerLength };
 }
 
 async function backingDisk(
   file: ByteSource,
-  { backingFileOffset, backingFileSize }: Qcow2Header,
+  header: Qcow2Header,
+  headerLength: number,
   { backing }: OpenQcow2Options,
 ): Promise<ByteSource | undefined> {
+  const { backingFileOffset, backingFileSize } = header;
   if (backingFileOffset === 0n) return undefined;
   if (backingFileSize > LONGEST_NAME)
     throw corrupt(`the name of its backing file has ${backingFileSize} bytes`);
@@ -162,7 +184,28 @@ async function backingDisk(
       `it is a difference to ${JSON.stringify(name)}, which is not opened unless it is allowed (--backing)`,
     );
   }
-  return backing(name);
+  return backing(name, await backingFormat(file, headerLength, 2 ** header.clusterBits));
+}
+
+/**
+ * The format that the backing file is said to have. Who could write into a raw disk could else make it look like
+ * another one, which names further files.
+ */
+async function backingFormat(
+  file: ByteSource,
+  headerLength: number,
+  clusterSize: number,
+): Promise<string | undefined> {
+  const bytes = await file.read(0, Math.min(file.size, clusterSize));
+  for (let at = headerLength; at + qcow2Extension.span <= bytes.length; ) {
+    const { type, length } = qcow2Extension.fromBytes(bytes, at);
+    at += qcow2Extension.span;
+    if (type === 0) return undefined;
+    if (at + length > bytes.length) throw corrupt(`an extension of its header has ${length} bytes`);
+    if (type === BACKING_FORMAT) return utf8Text(bytes.subarray(at, at + length)) ?? "";
+    at += roundUp(length, 8);
+  }
+  return undefined;
 }
 
 /** The L1 table, and the L2 tables as they are needed. */
@@ -175,13 +218,17 @@ class ClusterMap {
   readonly #clusters: number;
   readonly #unpack: (bytes: Uint8Array, size: number) => Uint8Array;
   readonly #below: ByteSource | undefined;
+  readonly #leastPacked: number;
   readonly #tables = new Map<number, DataView>();
+  /** The clusters of the file that hold header and tables. */
+  readonly #metadata = new UnitSet();
 
   private constructor(
     file: ByteSource,
     header: Qcow2Header,
     l1: Uint8Array,
-    unpack: (bytes: Uint8Array, size: number) => Uint8Array,
+    { inflateRaw, zstd }: Unpackers,
+    compression: number,
     below: ByteSource | undefined,
   ) {
     this.#file = file;
@@ -190,14 +237,18 @@ class ClusterMap {
     this.#clusterSize = 2 ** header.clusterBits;
     this.#l2Entries = this.#clusterSize / ENTRY;
     this.#clusters = Math.ceil(Number(header.size) / this.#clusterSize);
-    this.#unpack = unpack;
+    this.#unpack = compression === COMPRESSION_TYPES.zstd ? zstd : inflateRaw;
+    this.#leastPacked = leastPacked(compression, this.#clusterSize);
     this.#below = below;
+    this.#reserve(0n, 1);
+    this.#reserve(header.l1TableOffset, header.l1Size * ENTRY);
+    this.#reserve(header.refcountTableOffset, header.refcountTableClusters * this.#clusterSize);
   }
 
   static async open(
     file: ByteSource,
     header: Qcow2Header,
-    { inflateRaw, zstd }: Unpackers,
+    unpackers: Unpackers,
     compression: number,
     below: ByteSource | undefined,
   ): Promise<ClusterMap> {
@@ -208,15 +259,21 @@ class ClusterMap {
       length,
       "the L1 table of the qcow2 file",
     );
-    const unpack = compression === COMPRESSION_TYPES.zstd ? zstd : inflateRaw;
-    const map = new ClusterMap(file, header, l1, unpack, below);
+    const map = new ClusterMap(file, header, l1, unpackers, compression, below);
     map.#checkL1();
     return map;
   }
 
-  /** Every L2 table lies in the file, and no two at one place: a small file would map a disk without end. */
+  #reserve(position: bigint, length: number): void {
+    this.#metadata.addBytes(Number(position), length, this.#clusterSize);
+  }
+
+  /**
+   * Every L2 table lies in the file, on no other table, and no two at one place: a small file would map a disk
+   * without end.
+   */
   #checkL1(): void {
-    const taken = new UnitSet();
+    const taken = this.#metadata;
     for (let index = 0; index < this.#l1.byteLength / ENTRY; index++) {
       const entry = this.#l1.getBigUint64(index * ENTRY);
       if (entry & RESERVED_L1) throw corrupt(`entry ${index} of its L1 table has reserved bits set`);
@@ -229,7 +286,8 @@ class ClusterMap {
       if (place + BigInt(this.#clusterSize) > BigInt(this.#file.size)) {
         throw corrupt(`L2 table ${index} lies at ${place}, but the file ends at ${this.#file.size}`);
       }
-      if (taken.has(cluster)) throw corrupt(`two L2 tables lie at ${place}`);
+      if (taken.has(cluster))
+        throw corrupt(`L2 table ${index} lies at ${place}, where another table or the header is`);
       taken.add(cluster);
     }
   }
@@ -246,7 +304,11 @@ class ClusterMap {
     const at = first % entries;
     const most = Math.min(entries - at, this.#clusters - first);
     const entry = table.getBigUint64(at * ENTRY);
-    if (entry & COMPRESSED) return { type: "packed", units: 1, unpack: () => this.#unpacked(first, entry) };
+    if (entry & COMPRESSED) {
+      const start = this.#packedPlace(first, entry);
+      const unpack = (): Promise<Uint8Array> => this.#unpacked(first, entry);
+      return { type: "packed", units: 1, unpack, start, least: this.#leastPacked };
+    }
     const place = this.#placeOf(first, entry);
     let units = 1;
     for (; units < most; units++) {
@@ -272,12 +334,27 @@ class ClusterMap {
     if (place % this.#clusterSize !== 0) {
       throw corrupt(`cluster ${cluster} lies at ${place}, which is not where a cluster starts`);
     }
+    this.#checkData(cluster, place);
     return place;
+  }
+
+  #packedPlace(cluster: number, entry: bigint): number {
+    const shift = BigInt(packedLengthShift(this.#clusterBits));
+    const place = Number(entry & ((1n << shift) - 1n));
+    this.#checkData(cluster, place);
+    return place;
+  }
+
+  /** No content lies on a table. */
+  #checkData(cluster: number, place: number): void {
+    if (this.#metadata.has(Math.floor(place / this.#clusterSize))) {
+      throw corrupt(`cluster ${cluster} lies at ${place}, where the header or a table is`);
+    }
   }
 
   async #unpacked(cluster: number, entry: bigint): Promise<Uint8Array> {
     const shift = BigInt(packedLengthShift(this.#clusterBits));
-    const position = Number(entry & ((1n << shift) - 1n));
+    const position = this.#packedPlace(cluster, entry);
     const further = Number((entry & (COMPRESSED - 1n)) >> shift);
     const end = Math.min(
       (Math.floor(position / PACKED_SECTOR) + further + 1) * PACKED_SECTOR,

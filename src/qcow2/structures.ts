@@ -75,6 +75,21 @@ export const qcow2Compression: RecordType<Qcow2Compression> = record({
   padding: bytes(7), // 0x69
 });
 
+/** What begins each of the header's extensions, which end with one of type 0; their data is padded to 8 bytes. */
+export interface Qcow2Extension {
+  readonly type: number;
+  /** Bytes of the data behind it. */
+  readonly length: number;
+}
+
+export const qcow2Extension: RecordType<Qcow2Extension> = record({
+  type: u32be, // 0x0
+  length: u32be, // 0x4
+});
+
+/** The extension that holds the name of the format of the backing file. */
+export const BACKING_FORMAT = 0xe2792aca;
+
 /** "QFI" and 0xfb. */
 export const QCOW2_MAGIC: Uint8Array = Uint8Array.of(0x51, 0x46, 0x49, 0xfb);
 
@@ -110,6 +125,16 @@ export const RESERVED_L2 = 0x3f00_0000_0000_01fen;
 
 /** A compressed cluster is counted in these. */
 export const PACKED_SECTOR = 512;
+
+/**
+ * The fewest bytes that a whole cluster can be compressed to. Deflate (RFC 1951 §3.2.5) repeats up to 258 bytes with
+ * two bits; zstd (RFC 8878 §3.1.1) repeats one byte up to 128 KiB with a block of four, behind a header of six.
+ */
+export function leastPacked(type: number, clusterSize: number): number {
+  return type === COMPRESSION_TYPES.zstd
+    ? 6 + 4 * Math.ceil(clusterSize / (128 * 1024))
+    : Math.ceil(clusterSize / (258 * 4));
+}
 
 /**
  * At which bit of a compressed entry its length starts, behind the place. The length counts the sectors that

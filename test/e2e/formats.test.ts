@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -201,7 +202,7 @@ describe("outputs", () => {
     expect(result.stderr).toMatch(/multiples of 1 GiB/);
     expect(result.status).toBe(2);
     const missing = diskwright(["convert", image("raw"), first, at("nowhere/x.vhd")]);
-    expect(missing.stderr).toMatch(/nowhere.*no such file or directory/);
+    expect(missing.stderr).toMatch(/there is no directory .*nowhere: make it first/);
     expect([first, second].filter(existsSync)).toEqual([]);
     expect(readdirSync(scratch).filter((name) => name.includes(".partial"))).toEqual([]);
   });
@@ -230,6 +231,8 @@ describe("outputs", () => {
     [["a.xz"], "the name says xz"],
     [["a.img", "--format", "nrg"], 'format "nrg" cannot be written'],
     [["qcow2:a", "--cluster-size", "3K"], "a power of two"],
+    [["QCOW2:a"], 'there is no format "QCOW2"'],
+    [["foo:a"], "write ./foo:a"],
     [["a.img", "--workers", "0"], "Use a number from 1"],
     [["a.img", "--compression-level", "30"], "Use a number from 0 to 22"],
   ])("%j are refused", (outputs, message) => {
@@ -238,11 +241,66 @@ describe("outputs", () => {
     expect(status).toBe(2);
   });
 
+  it("are not the same file by way of links", () => {
+    mkdirSync(at("real"));
+    symlinkSync("real", at("alias"));
+    symlinkSync("real/disk", at("link"));
+    for (const other of ["alias/disk", "link"]) {
+      const { status, stderr } = diskwright(["convert", image("raw"), at("real/disk"), `qcow2:${at(other)}`]);
+      expect(stderr).toContain("named twice");
+      expect(status).toBe(2);
+    }
+    expect(readdirSync(at("real"))).toEqual([]);
+  });
+
+  it("need a directory that is there", () => {
+    const { status, stderr } = diskwright(["convert", image("raw"), at("nowhere/disk.img")]);
+    expect(stderr).toMatch(/nowhere\/disk\.img: there is no directory .*nowhere: make it first/);
+    expect(status).toBe(1);
+  });
+
   it("are refused for a disk that is no whole number of sectors", () => {
     writeFileSync(at("odd.img"), "odd");
     const { status, stderr } = diskwright(["convert", at("odd.img"), at("odd.vdi")]);
     expect(stderr).toMatch(/a disk of 3 bytes cannot be vdi: it counts in sectors of 512 bytes/);
     expect(status).toBe(2);
+  });
+});
+
+describe("an image", () => {
+  it.each([
+    ["QED\0", /a QED image, which is not read/],
+    ["WithoutFreeSpace", /a Parallels image, which is not read/],
+    ["PK\x03\x04", /a zip, which is not read/],
+  ])("that starts with %j is no raw disk", (magic, message) => {
+    const foreign = at("foreign");
+    writeFileSync(foreign, Buffer.concat([Buffer.from(magic, "latin1"), Buffer.alloc(4096)]));
+    const { status, stderr } = diskwright(["convert", foreign, at("foreign.img")]);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(1);
+    done(["convert", "--from", "raw", foreign, at("foreign.img")]);
+    expect(sha256(at("foreign.img"))).toBe(sha256(foreign));
+  });
+
+  it("is what its bytes say, with a warning where its name says something else", () => {
+    const vhd = at("named.vhd");
+    writeFileSync(vhd, Buffer.alloc(4096, 1));
+    expect(diskwright(["convert", vhd, at("named.img")]).stderr).toMatch(
+      /its name says vpc, but it is none: it is taken as a raw disk/,
+    );
+    const encrypted = at("encrypted.img");
+    writeFileSync(encrypted, Buffer.concat([Buffer.from("LUKS\xba\xbe", "latin1"), Buffer.alloc(4090)]));
+    expect(diskwright(["convert", encrypted, at("still-encrypted.img")]).stderr).toMatch(
+      /encrypted as a whole \(LUKS\)/,
+    );
+    expect(sha256(at("still-encrypted.img"))).toBe(sha256(encrypted));
+  });
+
+  it("may lie in a tar as it is", () => {
+    writeFileSync(at("disk.raw"), readFileSync(image("raw")));
+    run("tar", ["-C", scratch, "-cf", at("plain.tar"), "disk.raw"]);
+    done(["convert", at("plain.tar"), at("untarred.img")]);
+    expect(sha256(at("untarred.img"))).toBe(sha256(image("raw")));
   });
 });
 
@@ -265,8 +323,31 @@ describeWith(["qemu-img"], "an image", () => {
     );
     done(["convert", "--backing", at("over.qcow2"), at("flat.img")]);
     expect(sha256(at("flat.img"))).toBe(sha256(image("raw")));
+    run("gzip", ["-k", at("over.qcow2")]);
+    done(["convert", "--backing", at("over.qcow2.gz"), at("flat.img")]);
+    expect(sha256(at("flat.img"))).toBe(sha256(image("raw")));
     run("qemu-img", ["rebase", "-u", "-b", "over.qcow2", "-F", "qcow2", at("over.qcow2")]);
     expect(diskwright(["convert", "--backing", at("over.qcow2"), at("flat2.img")]).stderr).toMatch(/circle/);
+  });
+
+  it("below another one is what that says, and not what a guest made it look like", () => {
+    const [secret, guest, evil] = ["secret", "guest.raw", "evil.qcow2"].map(at) as [string, string, string];
+    writeFileSync(secret, Buffer.alloc(65_536, "secret"));
+    writeFileSync(guest, Buffer.alloc(2 ** 20));
+    run("qemu-img", ["create", "-f", "qcow2", "-b", guest, "-F", "raw", at("safe.qcow2")]);
+    // Without the header's extension that says raw; older programs wrote none.
+    const unsaid = readFileSync(at("safe.qcow2"));
+    unsaid.writeUInt32BE(0x12345678, unsaid.indexOf("e2792aca", 0, "hex"));
+    writeFileSync(at("unsaid.qcow2"), unsaid);
+    run("qemu-img", ["create", "-f", "qcow2", "-u", "-b", secret, "-F", "raw", evil, "1M"]);
+    const written = Buffer.alloc(2 ** 20);
+    readFileSync(evil).copy(written);
+    writeFileSync(guest, written);
+    done(["convert", "--backing", at("safe.qcow2"), at("safe.img")]);
+    expect(sha256(at("safe.img"))).toBe(sha256(guest));
+    expect(diskwright(["convert", "--backing", at("unsaid.qcow2"), at("unsaid.img")]).stderr).toMatch(
+      /guest\.raw is below another disk, which does not say its format/,
+    );
   });
 });
 

@@ -10,6 +10,8 @@ export interface DiskLimits {
   readonly largest: number;
   /** What the size must be a multiple of. Default: a sector of 512 bytes. */
   readonly multiple?: number | undefined;
+  /** What to use for a larger disk. Default: qcow2. */
+  readonly whatHoldsMore?: string | undefined;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface DiskLimits {
  * @throws DiskwrightError `INVALID_SPEC` with the limit, and what to do.
  */
 export function checkDiskSize(format: string, size: number, limits: DiskLimits): void {
-  const { smallest = 0, largest, multiple = SECTOR } = limits;
+  const { smallest = 0, largest, multiple = SECTOR, whatHoldsMore = "qcow2" } = limits;
   const fail = (reason: string): never => {
     throw new DiskwrightError(
       "INVALID_SPEC",
@@ -27,7 +29,7 @@ export function checkDiskSize(format: string, size: number, limits: DiskLimits):
     );
   };
   if (size < smallest) fail(`it holds at least ${formatSize(smallest)}`);
-  if (size > largest) fail(`it holds at most ${formatSize(largest)}; qcow2 holds more`);
+  if (size > largest) fail(`it holds at most ${formatSize(largest)}; ${whatHoldsMore} holds more`);
   if (size % multiple !== 0) {
     fail(
       `it counts in ${multiple === SECTOR ? "sectors of 512 bytes" : `multiples of ${formatSize(multiple)}`}; make the disk that much larger (truncate --size=%${multiple}), or build it with such a --size`,

@@ -1,4 +1,4 @@
-import { formatSize, KIB, MIB, roundUp, TIB } from "../bytes/index.ts";
+import { formatSize, GIB, KIB, MIB, roundDown, roundUp, TIB } from "../bytes/index.ts";
 import { checkDiskSize, SECTOR } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { ENTRY, REFCOUNT_BYTES } from "./structures.ts";
@@ -42,6 +42,9 @@ const LARGEST_CLUSTER = 2 * MIB;
 /** qemu opens no file whose L1 table is larger (QCOW_MAX_L1_SIZE). */
 export const LARGEST_L1: number = 32 * MIB;
 
+/** Nor one whose refcount table is (QCOW_MAX_REFTABLE_SIZE). */
+export const LARGEST_REFCOUNT_TABLE: number = 8 * MIB;
+
 /** Half of what qemu can count, so that every place in the file is an exact number. */
 const LARGEST_DISK = 1024 * TIB;
 
@@ -62,8 +65,10 @@ export function planQcow2(spec: Qcow2Spec): Qcow2Plan {
   const l2Entries = clusterSize / ENTRY;
   const blockEntries = clusterSize / REFCOUNT_BYTES;
   const mappedByL2 = l2Entries * clusterSize;
+  const largest = largestDisk(clusterSize);
   checkDiskSize(`qcow2 with clusters of ${formatSize(clusterSize)}`, size, {
-    largest: Math.min(LARGEST_DISK, (LARGEST_L1 / ENTRY) * mappedByL2),
+    largest,
+    whatHoldsMore: largest < LARGEST_DISK ? "one with larger clusters" : "no format here",
   });
   // A table of no entries is allowed, but not everybody reads it.
   const l1Entries = Math.max(1, Math.ceil(size / mappedByL2));
@@ -87,6 +92,21 @@ export function planQcow2(spec: Qcow2Spec): Qcow2Plan {
     l1Cluster,
     firstFree: l1Cluster + l1Clusters,
   };
+}
+
+/**
+ * The largest disk, in bytes, whole gibibytes: the L1 table has room for its L2 tables, and the refcount table for
+ * every cluster of a file in which all of the disk is stored.
+ */
+function largestDisk(clusterSize: number): number {
+  const l2Entries = clusterSize / ENTRY;
+  const mapped = (LARGEST_L1 / ENTRY) * l2Entries * clusterSize;
+  const blocks = LARGEST_REFCOUNT_TABLE / ENTRY;
+  const fixed = 1 + Math.ceil((LARGEST_REFCOUNT_TABLE + LARGEST_L1) / clusterSize) + blocks;
+  const counted = blocks * (clusterSize / REFCOUNT_BYTES) - fixed;
+  // One L2 table for so many clusters of content.
+  const content = Math.floor((counted * l2Entries) / (l2Entries + 1));
+  return Math.min(LARGEST_DISK, mapped, roundDown(content * clusterSize, GIB));
 }
 
 /** Clusters of a refcount table for a file of so many other clusters, its blocks and itself included. */

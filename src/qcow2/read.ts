@@ -1,9 +1,9 @@
-import { formatBytes, formatSize, MIB, roundUp, utf8Text } from "../bytes/index.ts";
+import { formatBytes, formatSize, roundUp, utf8Text } from "../bytes/index.ts";
 import { type Disk, type UnitRun, UnitSet, unitDisk } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type Awaitable, type ByteSource, readExactly } from "../extents/index.ts";
 import type { Unpackers } from "../packing/index.ts";
-import { LARGEST_L1 } from "./plan.ts";
+import { LARGEST_L1, LARGEST_REFCOUNT_TABLE } from "./plan.ts";
 import {
   BACKING_FORMAT,
   COMPRESSED,
@@ -37,9 +37,6 @@ export interface OpenQcow2Options {
 
 /** A name of a backing file is no longer (docs/interop/qcow2.rst). */
 const LONGEST_NAME = 1023;
-
-/** As in qemu (QCOW_MAX_REFTABLE_SIZE). */
-const LARGEST_REFCOUNT_TABLE = 8 * MIB;
 
 /** L2 tables that are kept: 2 MiB at the usual size of clusters. */
 const KEPT_TABLES = 32;

@@ -135,3 +135,35 @@ describe("the reader of qcow2", () => {
     },
   );
 });
+
+/** The largest size, in gibibytes, that is not refused. */
+function largestSize(clusterSize: number): number {
+  let [good, bad] = [1, 2 ** 21];
+  while (bad - good > 1) {
+    const middle = Math.floor((good + bad) / 2);
+    try {
+      planQcow2({ size: middle * 2 ** 30, clusterSize });
+      good = middle;
+    } catch {
+      bad = middle;
+    }
+  }
+  return good * 2 ** 30;
+}
+
+describe("the plan of a qcow2", () => {
+  it.each([
+    [4096, "7.98 TiB"],
+    [8192, "31.96 TiB"],
+    [16_384, "127.92 TiB"],
+    [32_768, "511.84 TiB"],
+    [65_536, "1 PiB"],
+  ])("with clusters of %d bytes has tables that qemu opens, up to %s", (clusterSize, largest) => {
+    expect(() => planQcow2({ size: 2 ** 50 + 512, clusterSize })).toThrow(
+      `it holds at most ${largest}; ${clusterSize < 65_536 ? "one with larger clusters" : "no format here"} holds more`,
+    );
+    const { refcountTableClusters, l1Entries } = planQcow2({ size: largestSize(clusterSize), clusterSize });
+    expect(refcountTableClusters * clusterSize).toBeLessThanOrEqual(8 * 2 ** 20);
+    expect(l1Entries * 8).toBeLessThanOrEqual(32 * 2 ** 20);
+  });
+});

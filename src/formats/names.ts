@@ -11,8 +11,8 @@ export interface FormatFacts {
   readonly isOrdered: boolean;
   /** What its readers want the size of a disk to be a multiple of, in bytes. */
   readonly multiple?: number;
-  /** Whether it is compressed, so that a level and threads matter. */
-  readonly isPacked?: boolean;
+  /** How it is compressed, so that a level and threads matter. */
+  readonly packing?: "deflate" | "zstd";
   /** Whether it says which disk it is, by an identifier that is derived from what the disk holds. */
   readonly isNamed?: boolean;
 }
@@ -29,9 +29,14 @@ export const FORMATS = {
     what: "QEMU, clusters packed by deflate",
     suffixes: [],
     isOrdered: false,
-    isPacked: true,
+    packing: "deflate",
   },
-  "qcow2-zstd": { what: "QEMU 5.1 or newer, packed by zstd", suffixes: [], isOrdered: false, isPacked: true },
+  "qcow2-zstd": {
+    what: "QEMU 5.1 or newer, packed by zstd",
+    suffixes: [],
+    isOrdered: false,
+    packing: "zstd",
+  },
   vdi: { what: "VirtualBox, grows as it is used", suffixes: ["vdi"], isOrdered: true, isNamed: true },
   "vdi-static": { what: "VirtualBox, of full size", suffixes: [], isOrdered: true, isNamed: true },
   vpc: {
@@ -54,17 +59,17 @@ export const FORMATS = {
     what: "VMware, streamOptimized: for OVA, vSphere and cloud imports",
     suffixes: [],
     isOrdered: true,
-    isPacked: true,
+    packing: "deflate",
     isNamed: true,
   },
-  "raw-gzip": { what: "raw, packed by gzip", suffixes: ["gz"], isOrdered: true, isPacked: true },
-  "raw-zstd": { what: "raw, packed by zstd", suffixes: ["zst"], isOrdered: true, isPacked: true },
+  "raw-gzip": { what: "raw, packed by gzip", suffixes: ["gz"], isOrdered: true, packing: "deflate" },
+  "raw-zstd": { what: "raw, packed by zstd", suffixes: ["zst"], isOrdered: true, packing: "zstd" },
   gce: {
     what: "disk.raw in a tar.gz, as Google's cloud imports it: whole gibibytes",
     suffixes: ["tar.gz", "tgz"],
     isOrdered: true,
     multiple: GIB,
-    isPacked: true,
+    packing: "deflate",
   },
   bmap: {
     what: "no image: the map of blocks for bmaptool, beside a raw one",
@@ -81,6 +86,25 @@ export const FORMAT_NAMES: readonly FormatName[] = Object.keys(FORMATS) as Forma
 /** What is known of a format. */
 export function formatFacts(name: FormatName): FormatFacts {
   return FORMATS[name];
+}
+
+/** The levels of each way of compression, as the compressors count. */
+const LEVELS = { deflate: [0, 9], zstd: [1, 22] } as const;
+
+/**
+ * Checks that a format knows a level of compression; those that are not compressed take any, and make no use of it.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` with the levels that there are.
+ */
+export function checkLevel(name: FormatName, level: number): void {
+  const { packing } = formatFacts(name);
+  if (packing === undefined) return;
+  const [smallest, largest] = LEVELS[packing];
+  if (Number.isInteger(level) && level >= smallest && level <= largest) return;
+  throw new DiskwrightError(
+    "INVALID_SPEC",
+    `${name} is compressed by ${packing}, whose levels are ${smallest} to ${largest}: not ${level}`,
+  );
 }
 
 /** Names that end in these would promise something that is not written. */

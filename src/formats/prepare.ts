@@ -1,9 +1,9 @@
 import type { ContainerFacts, ContainerLayout, PackedLayout, UnitSet } from "../container/index.ts";
 import { checkDiskSize, containerTarget, packedTarget } from "../container/index.ts";
 import type { CancelSignal, Target } from "../extents/index.ts";
-import type { PackerFactory, Packing } from "../packing/index.ts";
+import { type PackerFactory, type Packing, xxhash } from "../packing/index.ts";
 import type { HashLoader } from "./bmap.ts";
-import { type FormatName, formatFacts } from "./names.ts";
+import { checkLevel, type FormatName, formatFacts } from "./names.ts";
 import type { PartFormat } from "./parts.ts";
 
 /** What a format is told of itself. */
@@ -44,11 +44,12 @@ const PART_SIZE = 512 * 1024;
 /**
  * Makes a format ready for a disk.
  *
- * @throws DiskwrightError `INVALID_SPEC` for a disk that it cannot hold.
+ * @throws DiskwrightError `INVALID_SPEC` for a disk that it cannot hold, and a level that it does not know.
  */
 export async function prepareFormat(name: FormatName, settings: FormatSettings): Promise<PreparedFormat> {
   const { size } = settings;
   const { multiple } = formatFacts(name);
+  if (settings.level !== undefined) checkLevel(name, settings.level);
   if (multiple !== undefined) checkDiskSize(name, size, { largest: Number.MAX_SAFE_INTEGER, multiple });
   switch (name) {
     case "raw":
@@ -99,7 +100,8 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
     }
     case "raw-zstd": {
       const { zstdFormat } = await import("./zstd.ts");
-      return parts(zstdFormat, { type: "zstd", level: settings.level ?? 3 });
+      const { create64 } = await xxhash();
+      return parts(() => zstdFormat(create64), { type: "zstd", level: settings.level ?? 3, isChecked: true });
     }
     case "bmap": {
       const { bmapTarget } = await import("./bmap.ts");

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { packUnits, portablePack } from "../packing/index.ts";
+import { checksumOf, packUnits, portablePack } from "../packing/index.ts";
 import { nativeCrc32, nativePack } from "./native-packing.ts";
 import type { PackMessage, PackResponse, PackWorkerData, SharedSlot } from "./packer-pool.ts";
 
@@ -7,6 +7,7 @@ import type { PackMessage, PackResponse, PackWorkerData, SharedSlot } from "./pa
 
 const { packing, isPortable } = workerData as PackWorkerData;
 const pack = await (isPortable ? portablePack(packing) : nativePack(packing));
+const checksum = await checksumOf(packing, nativeCrc32);
 const slots = new Map<number, SharedSlot>();
 
 parentPort!.on("message", (message: PackMessage) => {
@@ -17,7 +18,7 @@ parentPort!.on("message", (message: PackMessage) => {
   const { id, slot, length, unitSize } = message;
   const { input, output } = slots.get(slot)!;
   const bytes = input.subarray(0, length);
-  const { packed, checksums } = packUnits({ packing, pack, checksum: nativeCrc32 }, bytes, unitSize);
+  const { packed, checksums } = packUnits({ pack, checksum }, bytes, unitSize);
   let at = 0;
   for (const unit of packed) {
     if (unit === undefined) continue;

@@ -1,6 +1,6 @@
 import { formatBytes } from "../bytes/index.ts";
+import { xxhash, zstdChecksum } from "../packing/index.ts";
 import { StreamTarInput } from "./tar-input.ts";
-import { XxHash64 } from "./xxhash64.ts";
 
 // Frames (RFC 8878 §3.1) are told apart here and unpacked one by one: the decoder of Node drops all but the first
 // (nodejs/node#64741). The package, for versions of Node without one, checks no checksum and takes any window.
@@ -51,7 +51,7 @@ async function* unpackByPackage(
   const { Decompress } = await import("fzstd");
   const unpacked: Uint8Array[] = [];
   const decompress = new Decompress((part) => unpacked.push(part));
-  const hash = hasChecksum ? new XxHash64() : undefined;
+  const hash = hasChecksum ? (await xxhash()).create64() : undefined;
   const ready = function* (): Generator<Uint8Array> {
     for (const part of unpacked.splice(0)) {
       hash?.update(part);
@@ -69,7 +69,7 @@ async function* unpackByPackage(
   const checksum = hasChecksum ? await readChecksum(input) : new Uint8Array(0);
   decompress.push(Buffer.concat([held, checksum]), true);
   yield* ready();
-  if (hash !== undefined && Number(hash.digest() & 0xffffffffn) !== viewOf(checksum).getUint32(0, true))
+  if (hash !== undefined && zstdChecksum(hash.digest()) !== viewOf(checksum).getUint32(0, true))
     throw new Error("a checksum does not match");
 }
 

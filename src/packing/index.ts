@@ -1,6 +1,16 @@
 import type { Pack, Packer, Packing, Unpackers } from "./packing.ts";
 
-export type { Pack, PackedUnits, Packer, PackerFactory, Packing, Unpack, Unpackers } from "./packing.ts";
+export { checksumOf, xxhash, zstdChecksum } from "./checksum.ts";
+export type {
+  Checksum,
+  Pack,
+  PackedUnits,
+  Packer,
+  PackerFactory,
+  Packing,
+  Unpack,
+  Unpackers,
+} from "./packing.ts";
 export { looksIncompressible } from "./probe.ts";
 export { packUnits, type UnitPacker } from "./units.ts";
 export { zstdFrameSize } from "./zstd-frame.ts";

@@ -6,8 +6,11 @@ export type Packing =
   | { readonly type: "zlib"; readonly level: number }
   /** A part of a longer raw deflate stream: it ends at a byte, with no final block, and needs no part before. */
   | { readonly type: "deflate-part"; readonly level: number }
-  /** A frame of zstd (RFC 8878). */
-  | { readonly type: "zstd"; readonly level: number };
+  /** A frame of zstd (RFC 8878), without a checksum; with `isChecked`, the one that belongs behind it comes along. */
+  | { readonly type: "zstd"; readonly level: number; readonly isChecked?: boolean };
+
+/** Sums bytes up in 32 bits. */
+export type Checksum = (bytes: Uint8Array) => number;
 
 /** Compresses bytes into new ones. */
 export type Pack = (bytes: Uint8Array) => Uint8Array;
@@ -31,7 +34,7 @@ export interface PackedUnits {
   readonly bytes: Uint8Array;
   /** Each one packed, or `undefined` where that is no smaller. */
   readonly packed: readonly (Uint8Array | undefined)[];
-  /** The CRC-32 of each one, of parts of a deflate stream: gzip asks for that of the whole. */
+  /** The checksum of each one, where the packing has one: CRC-32 of parts of a deflate stream, XXH64 of zstd. */
   readonly checksums: readonly number[];
   /** Gives the memory back. */
   release(): void;

@@ -1,5 +1,6 @@
 import { decompress as unzstd } from "fzstd";
 import { Deflate, deflate, deflateRaw, inflate, inflateRaw, Z_SYNC_FLUSH } from "pako";
+import { checksumOf } from "./checksum.ts";
 import type { Pack, Packer, Packing, Unpackers } from "./packing.ts";
 import { packUnits } from "./units.ts";
 import { zstdFrameSize } from "./zstd-frame.ts";
@@ -58,11 +59,11 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
 
 /** Packs in the thread of the caller. */
 export async function portablePacker(packing: Packing): Promise<Packer> {
-  const pack = await portablePack(packing);
+  const [pack, checksum] = await Promise.all([portablePack(packing), checksumOf(packing)]);
   return {
     parallel: 1,
     pack: async (bytes, unitSize) => ({
-      ...packUnits({ packing, pack }, bytes.slice(), unitSize),
+      ...packUnits({ pack, checksum }, bytes.slice(), unitSize),
       release(): void {},
     }),
     close: async () => {},

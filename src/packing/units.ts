@@ -1,13 +1,11 @@
-import { crc32 } from "../bytes/index.ts";
-import type { Pack, PackedUnits, Packing } from "./packing.ts";
+import type { Checksum, Pack, PackedUnits } from "./packing.ts";
 import { looksIncompressible } from "./probe.ts";
 
 /** What packs, and sums up. */
 export interface UnitPacker {
-  readonly packing: Packing;
   readonly pack: Pack;
-  /** CRC-32, where the host has a faster one. */
-  readonly checksum?: ((bytes: Uint8Array) => number) | undefined;
+  /** Nothing is summed up without it. */
+  readonly checksum: Checksum | undefined;
 }
 
 /**
@@ -15,7 +13,7 @@ export interface UnitPacker {
  * and on every host, as far as `pack` is.
  */
 export function packUnits(
-  { packing, pack, checksum = crc32 }: UnitPacker,
+  { pack, checksum }: UnitPacker,
   bytes: Uint8Array,
   unitSize: number,
 ): Omit<PackedUnits, "release"> {
@@ -25,7 +23,7 @@ export function packUnits(
     const unit = bytes.subarray(at, at + unitSize);
     const result = looksIncompressible(unit) ? undefined : pack(unit);
     packed.push(result !== undefined && result.length < unit.length ? result : undefined);
-    if (packing.type === "deflate-part") checksums.push(checksum(unit));
+    if (checksum !== undefined) checksums.push(checksum(unit));
   }
   return { bytes, packed, checksums };
 }

@@ -233,6 +233,9 @@ describe("outputs", () => {
     [["qcow2:a", "--cluster-size", "3K"], "a power of two"],
     [["QCOW2:a"], 'there is no format "QCOW2"'],
     [["foo:a"], "write ./foo:a"],
+    [["qcow2-compressed:a", "--compression-level", "10"], "levels are 0 to 9: not 10"],
+    [["qcow2-zstd:a", "raw-gzip:b", "--compression-level", "12"], "raw-gzip is compressed by deflate"],
+    [["raw-zstd:a", "--compression-level", "0"], "levels are 1 to 22: not 0"],
     [["a.img", "--workers", "0"], "Use a number from 1"],
     [["a.img", "--compression-level", "30"], "Use a number from 0 to 22"],
   ])("%j are refused", (outputs, message) => {
@@ -268,6 +271,23 @@ describe("outputs", () => {
 });
 
 describe("an image", () => {
+  it("packed by zstd or gzip is refused when a byte of it was changed", () => {
+    for (const [format, suffix] of [
+      ["raw-zstd", "zst"],
+      ["raw-gzip", "gz"],
+    ]) {
+      const packed = at(`changed.img.${suffix}`);
+      done(["convert", image("raw"), `${format}:${packed}`]);
+      const bytes = readFileSync(packed);
+      // Among what is stored as it is, where every byte is content.
+      bytes[Math.floor(bytes.length / 2)]! ^= 0x10;
+      writeFileSync(packed, bytes);
+      const { status, stderr } = diskwright(["convert", packed, at("changed.img")]);
+      expect(stderr).toMatch(/changed\.img\.(zst|gz): the (zstd|gzip) data is damaged/);
+      expect(status).toBe(1);
+    }
+  });
+
   it.each([
     ["QED\0", /a QED image, which is not read/],
     ["WithoutFreeSpace", /a Parallels image, which is not read/],

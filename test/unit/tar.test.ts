@@ -6,7 +6,6 @@ import { describe, expect, it, vi } from "vitest";
 import { printable, utf8 } from "../../src/bytes/index.ts";
 import { DiskwrightError } from "../../src/errors.ts";
 import { FileReader, type TarOptions, tarArchive } from "../../src/node/index.ts";
-import { XxHash64 } from "../../src/node/xxhash64.ts";
 import { type TarMember, TarReader } from "../../src/tar/index.ts";
 import type { Tree } from "../../src/tree/index.ts";
 import { ODD_ARCHIVES } from "../corpus/tar/archives.ts";
@@ -747,26 +746,4 @@ it("takes names with more dots than two for names", async () => {
     "/...",
     "/.../..x",
   ]);
-});
-
-describe("XXH64", () => {
-  it.each([
-    ["", 0xef46db3751d8e999n],
-    ["a", 0xd24ec4f1a98c6e5bn],
-    ["abc", 0x44bc2cf5ad770999n],
-  ])("of %j", (text, expected) => {
-    const hash = new XxHash64();
-    hash.update(utf8(text));
-    expect(hash.digest()).toBe(expected);
-  });
-
-  it("does not depend on how bytes are cut", () => {
-    const bytes = Uint8Array.from({ length: 1000 }, (_, index) => (index * 37) & 0xff);
-    const digestOf = (step: number): bigint => {
-      const hash = new XxHash64();
-      for (let at = 0; at < bytes.length; at += step) hash.update(bytes.subarray(at, at + step));
-      return hash.digest();
-    };
-    expect(new Set([1, 5, 31, 32, 33, 64, 1000].map(digestOf)).size).toBe(1);
-  });
 });

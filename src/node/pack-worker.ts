@@ -1,24 +1,27 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { checksumOf, packUnits, portablePack } from "../packing/index.ts";
+import { checksumOf, type Packing, packUnits, portablePack, type UnitPacker } from "../packing/index.ts";
 import { nativeCrc32, nativePack } from "./native-packing.ts";
 import type { PackMessage, PackResponse, PackWorkerData, SharedSlot } from "./packer-pool.ts";
 
-// What a worker thread of a packer does: units in, packed units out, nothing kept.
+// What a worker thread of packers does: units in, packed units out, nothing kept.
 
-const { packing, isPortable } = workerData as PackWorkerData;
-const pack = await (isPortable ? portablePack(packing) : nativePack(packing));
-const checksum = await checksumOf(packing, nativeCrc32);
+const { isPortable } = workerData as PackWorkerData;
 const slots = new Map<number, SharedSlot>();
+const packings = new Map<number, Promise<UnitPacker>>();
 
-parentPort!.on("message", (message: PackMessage) => {
-  if (message.type === "slot") {
-    slots.set(message.slot, message.memory);
-    return;
-  }
-  const { id, slot, length, unitSize } = message;
+async function load(packing: Packing): Promise<UnitPacker> {
+  const [pack, checksum] = await Promise.all([
+    isPortable ? portablePack(packing) : nativePack(packing),
+    checksumOf(packing, nativeCrc32),
+  ]);
+  return { pack, checksum };
+}
+
+async function answer(message: Extract<PackMessage, { type: "pack" }>): Promise<void> {
+  const { id, packing, slot, length, unitSize } = message;
+  const packer = await packings.get(packing)!;
   const { input, output } = slots.get(slot)!;
-  const bytes = input.subarray(0, length);
-  const { packed, checksums } = packUnits({ pack, checksum }, bytes, unitSize);
+  const { packed, checksums } = packUnits(packer, input.subarray(0, length), unitSize);
   let at = 0;
   for (const unit of packed) {
     if (unit === undefined) continue;
@@ -28,4 +31,11 @@ parentPort!.on("message", (message: PackMessage) => {
   const sizes = packed.map((unit) => unit?.length);
   const response: PackResponse = { id, sizes, checksums };
   parentPort!.postMessage(response);
+}
+
+// A failure ends the thread, which tells who waits.
+parentPort!.on("message", (message: PackMessage) => {
+  if (message.type === "slot") slots.set(message.slot, message.memory);
+  else if (message.type === "packing") packings.set(message.number, load(message.packing));
+  else void answer(message);
 });

@@ -22,17 +22,23 @@ const MOST_WORKERS = 8;
 /** A thread makes garbage with each unit: a small nursery has it collected before it grows, at no cost in time. */
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 1 };
 
-/** Packers that work in threads of their own. */
+/**
+ * Packers that work in threads of their own, which all packers of one factory share: several outputs of one run take
+ * no more threads, nor much more memory, than one. The threads end with the last of the packers.
+ */
 export function packers(options: PackerOptions = {}): PackerFactory {
   const { workers = Math.min(MOST_WORKERS, availableParallelism()), isPortable = false } = options;
   if (!Number.isInteger(workers) || workers < 1) {
     throw new RangeError(`"workers" expected an integer from 1 on, got ${workers}`);
   }
-  return async (packing) => new PackerPool(workers, { packing, isPortable });
+  let pool: PackerPool | undefined;
+  return async (packing) => {
+    if (pool === undefined || pool.isClosed) pool = new PackerPool(workers, { isPortable });
+    return pool.packer(packing);
+  };
 }
 
 export interface PackWorkerData {
-  readonly packing: Packing;
   readonly isPortable: boolean;
 }
 
@@ -42,12 +48,15 @@ export interface SharedSlot {
   readonly output: Uint8Array;
 }
 
-/** What a thread is told: about memory, once, and what to pack. */
+/** What a thread is told: about memory and about a way of packing, once each, and what to pack. */
 export type PackMessage =
   | { readonly type: "slot"; readonly slot: number; readonly memory: SharedSlot }
+  | { readonly type: "packing"; readonly number: number; readonly packing: Packing }
   | {
       readonly type: "pack";
       readonly id: number;
+      /** The number of the way of packing. */
+      readonly packing: number;
       readonly slot: number;
       readonly length: number;
       readonly unitSize: number;
@@ -61,46 +70,86 @@ export interface PackResponse {
 }
 
 interface Waiting {
+  readonly packing: number;
   readonly slot: number;
   readonly length: number;
   resolve(units: PackedUnits): void;
   reject(error: Error): void;
 }
 
+/** What is to be packed. */
+interface PackRequest {
+  readonly packing: number;
+  readonly bytes: Uint8Array;
+  readonly unitSize: number;
+}
+
 /**
- * Requests go to the threads in turn; each thread answers in the order in which it was asked. Bytes cross in
- * shared memory: buffers that are handed over pile up until the garbage is collected.
+ * Requests go to the threads in turn, and answers find who asked by their number. Bytes cross in shared memory: buffers that are handed over pile up until the garbage is collected.
  */
-class PackerPool implements Packer {
-  readonly parallel: number;
+class PackerPool {
   readonly #workers: readonly Worker[];
   readonly #waiting = new Map<number, Waiting>();
   readonly #slots: SharedSlot[] = [];
   #freeSlots: number[] = [];
   #failure: Error | undefined;
   #next = 0;
+  #packings = 0;
+  #open = 0;
 
   constructor(workers: number, workerData: PackWorkerData) {
-    this.parallel = workers;
     this.#workers = Array.from({ length: workers }, () => this.#start(workerData));
   }
 
-  pack(bytes: Uint8Array, unitSize: number): Promise<PackedUnits> {
+  get isClosed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** A packer that is to be closed. */
+  packer(packing: Packing): Packer {
+    const number = this.#packings++;
+    this.#open++;
+    for (const worker of this.#workers) this.#tell(worker, { type: "packing", number, packing });
+    let isOpen = true;
+    const share = (): number => Math.ceil(this.#workers.length / this.#open);
+    return {
+      get parallel(): number {
+        return share();
+      },
+      pack: (bytes, unitSize) => this.#pack({ packing: number, bytes, unitSize }),
+      close: async () => {
+        if (!isOpen) return;
+        isOpen = false;
+        await this.#close(number);
+      },
+    };
+  }
+
+  #pack({ packing, bytes, unitSize }: PackRequest): Promise<PackedUnits> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const { length } = bytes;
-    const slot = this.#freeSlots.findLast((free) => this.#slots[free]!.input.length >= length);
-    const used = slot ?? this.#addSlot(length);
-    this.#freeSlots = this.#freeSlots.filter((free) => free !== used);
-    this.#slots[used]!.input.set(bytes);
+    const found = this.#freeSlots.findLast((free) => this.#slots[free]!.input.length >= length);
+    const slot = found ?? this.#addSlot(length);
+    this.#freeSlots = this.#freeSlots.filter((free) => free !== slot);
+    this.#slots[slot]!.input.set(bytes);
     const id = this.#next++;
-    this.#tell(this.#workers[id % this.#workers.length]!, { type: "pack", id, slot: used, length, unitSize });
+    const worker = this.#workers[id % this.#workers.length]!;
+    this.#tell(worker, { type: "pack", id, packing, slot, length, unitSize });
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { slot: used, length, resolve, reject });
+      this.#waiting.set(id, { packing, slot, length, resolve, reject });
     });
   }
 
-  async close(): Promise<void> {
-    this.#fail(new Error("the packer was closed"));
+  /** Ends a packer: what it waits for is dropped when it comes. The threads end with the last one. */
+  async #close(packing: number): Promise<void> {
+    const closed = new Error("the packer was closed");
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.packing !== packing) continue;
+      waiting.reject(closed);
+      this.#waiting.set(id, { ...waiting, resolve: ({ release }) => release() });
+    }
+    if (--this.#open > 0) return;
+    this.#fail(closed);
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 

@@ -10,6 +10,16 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const out = join(root, "dist/bin");
 const at = (path) => join(root, "dist", path);
 
+const NO_PROGRAMS = "\0no-programs";
+
+/** commander can start a program for a subcommand; there is none, and what starts programs takes its time to load. */
+const withoutPrograms = {
+  name: "without-programs",
+  resolveId: (name, importer) =>
+    name === "node:child_process" && importer?.includes("/node_modules/commander/") ? NO_PROGRAMS : undefined,
+  load: (id) => (id === NO_PROGRAMS ? "export {};" : undefined),
+};
+
 const main = { diskwright: at("cli/main.js") };
 
 rmSync(out, { recursive: true, force: true });
@@ -33,6 +43,9 @@ async function chunksOf(input, { write = false, groups = [] } = {}) {
     // They find files of their own beside their code.
     external: ["@bokuweb/zstd-wasm", "@napi-rs/xattr"],
     treeshake: { moduleSideEffects: false },
+    // Its form for Node loads all of node:crypto for a SHA-1.
+    resolve: { alias: { uuid: join(root, "node_modules/uuid/dist/index.js") } },
+    plugins: [withoutPrograms],
   });
   const options = {
     dir: out,

@@ -34,4 +34,14 @@ async function main(): Promise<void> {
   }
 }
 
+/** Waits until everything that was written has left: where the stream is a pipe, that takes its time on some systems. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write("", () => resolve());
+  });
+}
+
 await main();
+await Promise.all([process.stdout, process.stderr].map(written));
+// Nothing is left to do, and to take the memory apart before the end takes longer than to start some commands.
+process.exit();

@@ -10,7 +10,7 @@ export { isSystemError, reasonOf } from "./host-error.ts";
 export { nativeHash } from "./native-hash.ts";
 export { nativeUnpackers } from "./native-packing.ts";
 export { aboutImage, type OpenedImage, openImage } from "./open-image.ts";
-export { type PackerOptions, packers } from "./packer-pool.ts";
+export { type PackerOptions, packers } from "./packers.ts";
 export { rawFile } from "./raw-file.ts";
 export { RawFileDisk } from "./sparse-disk.ts";
 export { spooledTarget } from "./spooled-target.ts";

@@ -1,42 +1,8 @@
-import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { PackedUnits, Packer, PackerFactory, Packing } from "../packing/index.ts";
-
-/** What {@link packers} can be told. */
-export interface PackerOptions {
-  /**
-   * How many threads pack: each takes some 30 MiB. Default: one for each processor, up to eight. The bytes are
-   * the same for any number.
-   */
-  readonly workers?: number | undefined;
-  /**
-   * Pack with packages whose bytes depend on nothing but their version: slower. Default: with the libraries of
-   * Node, whose bytes can differ from one version to the next.
-   */
-  readonly isPortable?: boolean | undefined;
-}
-
-/** Threads that are started unless more are asked for. */
-const MOST_WORKERS = 8;
+import type { PackedUnits, Packer, Packing } from "../packing/index.ts";
 
 /** A thread makes garbage with each unit: a small nursery has it collected before it grows, at no cost in time. */
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 1 };
-
-/**
- * Packers that work in threads of their own, which all packers of one factory share: several outputs of one run take
- * no more threads, nor much more memory, than one. The threads end with the last of the packers.
- */
-export function packers(options: PackerOptions = {}): PackerFactory {
-  const { workers = Math.min(MOST_WORKERS, availableParallelism()), isPortable = false } = options;
-  if (!Number.isInteger(workers) || workers < 1) {
-    throw new RangeError(`"workers" expected an integer from 1 on, got ${workers}`);
-  }
-  let pool: PackerPool | undefined;
-  return async (packing) => {
-    if (pool === undefined || pool.isClosed) pool = new PackerPool(workers, { isPortable });
-    return pool.packer(packing);
-  };
-}
 
 export interface PackWorkerData {
   readonly isPortable: boolean;
@@ -87,7 +53,7 @@ interface PackRequest {
 /**
  * Requests go to the threads in turn, and answers find who asked by their number. Bytes cross in shared memory: buffers that are handed over pile up until the garbage is collected.
  */
-class PackerPool {
+export class PackerPool {
   readonly #workers: readonly Worker[];
   readonly #waiting = new Map<number, Waiting>();
   readonly #slots: SharedSlot[] = [];

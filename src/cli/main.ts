@@ -26,6 +26,8 @@ async function main(): Promise<void> {
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => controller.abort());
   // The reader of a pipe may go away; the write that notices it reports it.
   process.stdout.on("error", () => {});
+  // Who reads messages may go away as well: the exit status says how it went.
+  process.stderr.on("error", () => {});
   try {
     await commandLine(controller.signal).parseAsync();
     process.exitCode = EXIT.done;

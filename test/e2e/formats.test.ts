@@ -256,6 +256,14 @@ describe("outputs", () => {
     expect(readdirSync(at("real"))).toEqual([]);
   });
 
+  it("are there though nobody reads what is said of them", () => {
+    const output = at("unread.qcow2");
+    const script = `exec 2> >(exec 0<&-); sleep 0.2; exec "$0" "$1" convert "$2" "$3"`;
+    const { status } = spawnSync("bash", ["-c", script, process.execPath, MAIN, image("raw"), output]);
+    expect(status).toBe(0);
+    expect(existsSync(output)).toBe(true);
+  });
+
   it("need a directory that is there", () => {
     const { status, stderr } = diskwright(["convert", image("raw"), at("nowhere/disk.img")]);
     expect(stderr).toMatch(/nowhere\/disk\.img: there is no directory .*nowhere: make it first/);

@@ -405,7 +405,7 @@ describe("fileTarget", () => {
 
   it.each([
     ["a directory", ".", /is a directory/],
-    ["a directory that is not there", "nowhere/x.img", /no such file/],
+    ["a directory that is not there", "nowhere/x.img", /there is no directory .*nowhere: make it first/],
     ["a device, unless forced", "/dev/null", /use --force/],
   ])("refuses %s", async (_, name, message) => {
     const path = name.startsWith("/") ? name : join(scratch, name);

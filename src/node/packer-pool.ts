@@ -4,6 +4,8 @@ import type { PackedUnits, Packer, Packing } from "../packing/index.ts";
 /** A thread makes garbage with each unit: a small nursery has it collected before it grows, at no cost in time. */
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 1 };
 
+const CLOSED = "the packer was closed";
+
 export interface PackWorkerData {
   readonly isPortable: boolean;
 }
@@ -82,7 +84,8 @@ export class PackerPool {
       get parallel(): number {
         return share();
       },
-      pack: (bytes, unitSize) => this.#pack({ packing: number, bytes, unitSize }),
+      pack: (bytes, unitSize) =>
+        isOpen ? this.#pack({ packing: number, bytes, unitSize }) : Promise.reject(new Error(CLOSED)),
       close: async () => {
         if (!isOpen) return;
         isOpen = false;
@@ -108,7 +111,7 @@ export class PackerPool {
 
   /** Ends a packer: what it waits for is dropped when it comes. The threads end with the last one. */
   async #close(packing: number): Promise<void> {
-    const closed = new Error("the packer was closed");
+    const closed = new Error(CLOSED);
     for (const [id, waiting] of this.#waiting) {
       if (waiting.packing !== packing) continue;
       waiting.reject(closed);

@@ -181,7 +181,9 @@ async function backingDisk(
       `it is a difference to ${JSON.stringify(name)}, which is not opened unless it is allowed (--backing)`,
     );
   }
-  return backing(name, await backingFormat(file, headerLength, 2 ** header.clusterBits));
+  // What the header says further ends where the name starts, if not before: with its cluster.
+  const end = Math.min(file.size, 2 ** header.clusterBits, Number(backingFileOffset));
+  return backing(name, await backingFormat(file, headerLength, end));
 }
 
 /**
@@ -191,9 +193,9 @@ async function backingDisk(
 async function backingFormat(
   file: ByteSource,
   headerLength: number,
-  clusterSize: number,
+  end: number,
 ): Promise<string | undefined> {
-  const bytes = await file.read(0, Math.min(file.size, clusterSize));
+  const bytes = await file.read(0, end);
   for (let at = headerLength; at + qcow2Extension.span <= bytes.length; ) {
     const { type, length } = qcow2Extension.fromBytes(bytes, at);
     at += qcow2Extension.span;
@@ -270,7 +272,6 @@ class ClusterMap {
    * without end.
    */
   #checkL1(): void {
-    const taken = this.#metadata;
     for (let index = 0; index < this.#l1.byteLength / ENTRY; index++) {
       const entry = this.#l1.getBigUint64(index * ENTRY);
       if (entry & RESERVED_L1) throw corrupt(`entry ${index} of its L1 table has reserved bits set`);
@@ -283,9 +284,9 @@ class ClusterMap {
       if (place + BigInt(this.#clusterSize) > BigInt(this.#file.size)) {
         throw corrupt(`L2 table ${index} lies at ${place}, but the file ends at ${this.#file.size}`);
       }
-      if (taken.has(cluster))
+      if (this.#metadata.has(cluster))
         throw corrupt(`L2 table ${index} lies at ${place}, where another table or the header is`);
-      taken.add(cluster);
+      this.#metadata.add(cluster);
     }
   }
 

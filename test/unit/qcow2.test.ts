@@ -134,6 +134,20 @@ describe("the reader of qcow2", () => {
       expect(backing).toHaveBeenCalledExactlyOnceWith("base", format);
     },
   );
+
+  it("reads no extensions behind the start of the name of the disk below: version 2 may have no end of them", async () => {
+    const bytes = container.slice();
+    const view = new DataView(bytes.buffer);
+    view.setUint32(4, 2);
+    bytes.fill(0xff, qcow2Header.span, 4096);
+    const name = new TextEncoder().encode("a base with a longer name");
+    bytes.set(name, qcow2Header.span);
+    view.setBigUint64(8, BigInt(qcow2Header.span));
+    view.setUint32(16, name.length);
+    const backing = vi.fn(async () => bytesSource(new Uint8Array(disk.size)));
+    await openQcow2(bytesSource(bytes), { unpackers, backing });
+    expect(backing).toHaveBeenCalledExactlyOnceWith("a base with a longer name", undefined);
+  });
 });
 
 /** The largest size, in gibibytes, that is not refused. */

@@ -219,12 +219,17 @@ async function writing(
     for (const target of targets) await target.commit();
     for (const { target } of outputs) await target.commit();
   } catch (error) {
-    for (const target of targets) await target.abort();
-    for (const { target } of outputs) await target.abort();
+    await abortAll(targets);
+    await abortAll(outputs.map(({ target }) => target));
     throw error;
   } finally {
     await options.reader?.close();
   }
+}
+
+/** Every target drops what it has, even when another one fails at that: what went wrong before is what is told. */
+async function abortAll(targets: readonly Target[]): Promise<void> {
+  await Promise.allSettled(targets.map(async (target) => target.abort()));
 }
 
 /** A target that is complete and not yet shown: of several outputs, the first waits for the last. */

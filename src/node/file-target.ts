@@ -17,7 +17,7 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { formatBytes } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 import { type CancelSignal, sequentialTarget, type Target } from "../extents/index.ts";
@@ -106,7 +106,7 @@ function replacingTarget(
   existing: Stats | undefined,
   { sync = existing !== undefined }: FileTargetOptions,
 ): Target {
-  const final = attempt(path, () => linkedPath(path));
+  const final = outputPlace(path);
   const directory = dirname(final);
   if (!existsSync(directory)) {
     throw new DiskwrightError("OUTPUT", `${path}: there is no directory ${directory}: make it first`, {
@@ -120,8 +120,9 @@ function replacingTarget(
   async function drop(): Promise<void> {
     if (descriptor === undefined) return;
     await syncing?.settled();
-    closeSync(descriptor);
+    const open = descriptor;
     descriptor = undefined;
+    closeSync(open);
     unlinkSync(pending);
   }
 
@@ -144,8 +145,9 @@ function replacingTarget(
       attempt(path, () => {
         if (sync) fsyncSync(descriptor!);
         renameSync(pending, final);
-        closeSync(descriptor!);
+        const open = descriptor!;
         descriptor = undefined;
+        closeSync(open);
         if (sync) syncDirectory(dirname(final));
       });
     },
@@ -169,26 +171,28 @@ function openBeside(final: string): [descriptor: number, path: string] {
   }
 }
 
-/** Where a path leads: a link stays a link, and what it points to is replaced, or made. */
-function linkedPath(path: string): string {
-  let at = resolve(path);
-  for (let followed = 0; followed < 40; followed++) {
-    if (!lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) break;
-    at = resolve(dirname(at), readlinkSync(at));
-  }
-  return at;
-}
+/** As many links as Linux follows. */
+const MOST_LINKS = 40;
 
 /**
- * Where the file of an output will be, whatever links lead to it: outputs are the same file when this is the same.
+ * Where the file of an output will be, whatever links lead to it: a link stays a link, and what it points to is
+ * replaced, or made. Outputs are the same file when this is the same.
  *
  * @throws DiskwrightError `OUTPUT` when links lead nowhere.
  */
 export function outputPlace(path: string): string {
   return attempt(path, () => {
-    const final = linkedPath(path);
-    const directory = dirname(final);
-    return existsSync(directory) ? join(realpathSync(directory), basename(final)) : final;
+    let at = path;
+    for (let followed = 0; followed < MOST_LINKS; followed++) {
+      if (!existsSync(dirname(at))) return resolve(at);
+      // Only from the real directory does ".." lead where the system takes it.
+      const directory = realpathSync.native(dirname(at));
+      at = join(directory, basename(at));
+      if (!lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink()) return at;
+      const leadsTo = readlinkSync(at);
+      at = isAbsolute(leadsTo) ? leadsTo : `${directory}${sep}${leadsTo}`;
+    }
+    throw new Error("its links lead in a circle");
   });
 }
 
@@ -206,7 +210,13 @@ function keepOwnership(descriptor: number, { mode, uid, gid }: Stats): void {
 /** A device cannot be replaced as a whole: everything is written into it in order, zeros included. */
 function deviceTarget(path: string, isBlockDevice: boolean, signal: CancelSignal | undefined): Target {
   const descriptor = attempt(path, () => openSync(path, "r+"));
+  let isOpen = true;
   const target = sequentialTarget((bytes) => attempt(path, () => writeAll(descriptor, bytes, null)), signal);
+  function close(): void {
+    if (!isOpen) return;
+    isOpen = false;
+    closeSync(descriptor);
+  }
   return {
     ...target,
     begin(size): void {
@@ -217,10 +227,11 @@ function deviceTarget(path: string, isBlockDevice: boolean, signal: CancelSignal
       await target.commit();
       attempt(path, () => {
         syncIfPossible(descriptor);
-        closeSync(descriptor);
+        close();
       });
     },
-    abort: () => closeSync(descriptor),
+    // What it held is gone.
+    abort: close,
   };
 }
 

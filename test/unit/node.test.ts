@@ -20,7 +20,14 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { printable, utf8 } from "../../src/bytes/index.ts";
 import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import type { Target } from "../../src/extents/index.ts";
-import { directory, FileReader, fileSource, fileTarget, type XattrReader } from "../../src/node/index.ts";
+import {
+  directory,
+  FileReader,
+  fileSource,
+  fileTarget,
+  outputPlace,
+  type XattrReader,
+} from "../../src/node/index.ts";
 import { type Tree, treeOf } from "../../src/tree/index.ts";
 import { makeHostTree } from "../support/host-tree.ts";
 import { setXattr } from "../support/host-xattrs.ts";
@@ -384,6 +391,33 @@ describe("fileTarget", () => {
     await send(fileTarget(join(top, "link.img")));
     expect(readFileSync(join(top, "real.img"))).toHaveLength(10_000);
     expect(readdirSync(top).sort()).toEqual(["link.img", "real.img"]);
+  });
+
+  it("follows the .. of a link from the real directory, as the system does", async () => {
+    const top = place("links up");
+    mkdirSync(join(top, "x/y"), { recursive: true });
+    symlinkSync("x/y", join(top, "linked"));
+    symlinkSync("../z.img", join(top, "x/y/up.img"));
+    symlinkSync("../linked/../w.img", join(top, "x/over.img"));
+    await send(fileTarget(join(top, "linked/up.img")));
+    await send(fileTarget(`${top}/linked/../v.img`));
+    await send(fileTarget(join(top, "x/over.img")));
+    expect(readdirSync(join(top, "x")).sort()).toEqual(["over.img", "v.img", "w.img", "y", "z.img"]);
+    expect(readdirSync(top).sort()).toEqual(["linked", "x"]);
+    expect(outputPlace(join(top, "linked/up.img"))).toBe(outputPlace(join(top, "x/z.img")));
+    symlinkSync("circle.img", join(top, "circle.img"));
+    expect(() => outputPlace(join(top, "circle.img"))).toThrow("circle.img: its links lead in a circle");
+  });
+
+  it("can be aborted after its commit, as when another output fails", async () => {
+    const device = fileTarget("/dev/null", { force: true });
+    await send(device);
+    await device.abort();
+    const path = join(scratch, "committed.img");
+    const file = fileTarget(path);
+    await send(file);
+    await file.abort();
+    expect(statSync(path).size).toBe(10_000);
   });
 
   it("makes what a dangling link points to, and keeps the mode of what it replaces", async () => {

@@ -1,7 +1,7 @@
 import type { ContainerFacts, ContainerLayout, PackedLayout, UnitSet } from "../container/index.ts";
 import { checkDiskSize, containerTarget, packedTarget } from "../container/index.ts";
 import type { CancelSignal, Target } from "../extents/index.ts";
-import { type PackerFactory, type Packing, xxhash } from "../packing/index.ts";
+import { type Packer, type PackerFactory, type Packing, xxhash } from "../packing/index.ts";
 import type { HashLoader } from "./bmap.ts";
 import { checkLevel, type FormatName, formatFacts } from "./names.ts";
 import type { PartFormat } from "./parts.ts";
@@ -132,10 +132,10 @@ function container(layout: () => ContainerLayout): PreparedFormat {
 
 function packed(layout: () => PackedLayout, packing: Packing): PreparedFormat {
   return {
-    async target({ into, facts, packers, units }): Promise<Target> {
-      const isKnown = units !== undefined;
-      return packedTarget({ layout: layout(), packer: await packers(packing), into, facts, isKnown });
-    },
+    target: ({ into, facts, packers, units }) =>
+      withPacker(packers, packing, (packer) =>
+        packedTarget({ layout: layout(), packer, into, facts, isKnown: units !== undefined }),
+      ),
   };
 }
 
@@ -152,9 +152,24 @@ async function parts(
 ): Promise<PreparedFormat> {
   const { partsTarget } = await import("./parts.ts");
   return {
-    async target({ into, packers, signal }): Promise<Target> {
-      const packer = await packers(packing);
-      return partsTarget({ format: format(), packer, into, partSize: PART_SIZE, before, behind, signal });
-    },
+    target: ({ into, packers, signal }) =>
+      withPacker(packers, packing, (packer) =>
+        partsTarget({ format: format(), packer, into, partSize: PART_SIZE, before, behind, signal }),
+      ),
   };
+}
+
+/** A target that closes its packer at its end; where it cannot be made, nobody else would. */
+async function withPacker(
+  packers: PackerFactory,
+  packing: Packing,
+  make: (packer: Packer) => Target,
+): Promise<Target> {
+  const packer = await packers(packing);
+  try {
+    return make(packer);
+  } catch (error) {
+    await packer.close();
+    throw error;
+  }
 }

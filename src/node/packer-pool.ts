@@ -53,7 +53,8 @@ interface PackRequest {
 }
 
 /**
- * Requests go to the threads in turn, and answers find who asked by their number. Bytes cross in shared memory: buffers that are handed over pile up until the garbage is collected.
+ * Requests go to the threads in turn, and answers find who asked by their number. Bytes cross in shared memory:
+ * buffers that are handed over pile up until the garbage is collected.
  */
 export class PackerPool {
   readonly #workers: readonly Worker[];
@@ -109,7 +110,10 @@ export class PackerPool {
     });
   }
 
-  /** Ends a packer: what it waits for is dropped when it comes. The threads end with the last one. */
+  /**
+   * Ends a packer: what it waits for is dropped when it comes. The threads end with the last one, and with them
+   * the memory of results that nobody released.
+   */
   async #close(packing: number): Promise<void> {
     const closed = new Error(CLOSED);
     for (const [id, waiting] of this.#waiting) {

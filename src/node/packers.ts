@@ -28,11 +28,12 @@ export function packers(options: PackerOptions = {}): PackerFactory {
   if (!Number.isInteger(workers) || workers < 1) {
     throw new RangeError(`"workers" expected an integer from 1 on, got ${workers}`);
   }
-  let pool: Promise<PackerPool> | undefined;
+  let pool: PackerPool | undefined;
   return async (packing) => {
-    if (pool !== undefined && (await pool).isClosed) pool = undefined;
     // What packs nothing loads no threads.
-    pool ??= import("./packer-pool.ts").then(({ PackerPool }) => new PackerPool(workers, { isPortable }));
-    return (await pool).packer(packing);
+    const { PackerPool } = await import("./packer-pool.ts");
+    // No turn of the event loop lies between looking at the pool and using it.
+    if (pool === undefined || pool.isClosed) pool = new PackerPool(workers, { isPortable });
+    return pool.packer(packing);
   };
 }

@@ -189,6 +189,31 @@ describeWith(["bmaptool", "simg2img", "tar", "gzip"], "what other tools make of 
   });
 });
 
+describe("packers", () => {
+  it("can be asked for at the moment when the last one ends, and end with the process", () => {
+    const script = `
+import { packers } from ${JSON.stringify(join(import.meta.dirname, "../../dist/node/index.js"))};
+const packing = { type: "deflate", windowBits: 12, level: 6 };
+const factory = packers({ workers: 2 });
+let packer = await factory(packing);
+for (let round = 0; round < 8; round++) {
+  const closing = round === 0 ? packer.close() : undefined;
+  const next = factory(packing);
+  for (let step = 1; step < round; step++) await undefined;
+  await Promise.all([closing, packer.close()]);
+  packer = await next;
+  const { packed, release } = await packer.pack(new Uint8Array(4096), 4096);
+  if (packed[0].length > 100) throw new Error("not packed");
+  release();
+}
+await packer.close();
+console.log("done");
+`;
+    writeFileSync(at("packers.mjs"), script);
+    expect(run(process.execPath, [at("packers.mjs")]).output).toBe("done\n");
+  });
+});
+
 describe("outputs", () => {
   it("are chosen by the ends of their names", () => {
     const output = at("named.vhdx");

@@ -15,13 +15,13 @@ import {
   type Stats,
   statSync,
   unlinkSync,
-  writeSync,
 } from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
 import { formatBytes } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 import { type CancelSignal, sequentialTarget, type Target } from "../extents/index.ts";
 import { isSystemError, reasonOf } from "./host-error.ts";
+import { writeAll } from "./write-all.ts";
 
 /** What {@link fileTarget} can be told. */
 export interface FileTargetOptions {
@@ -253,18 +253,6 @@ function checkCapacity(path: string, descriptor: number, size: number): void {
     missing,
     { path },
   );
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array, position: number | null): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(
-      descriptor,
-      bytes,
-      done,
-      bytes.length - done,
-      position === null ? null : position + done,
-    );
-  }
 }
 
 /** Pipes and some devices have nothing to sync. */

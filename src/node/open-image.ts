@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
@@ -12,6 +12,7 @@ import { descriptorSource, type FileSource, fileSource } from "./file-source.ts"
 import { reasonOf } from "./host-error.ts";
 import { RawFileDisk } from "./sparse-disk.ts";
 import { openUnnamed } from "./unnamed-file.ts";
+import { writeAll } from "./write-all.ts";
 
 /** What {@link openImage} can be told. */
 export interface OpenImageOptions {
@@ -185,7 +186,7 @@ async function unpackedFile(path: string, compression: Compression, directory: s
     for await (const piece of decompressed(source.createReadStream(), compression, path)) {
       for (let at = 0; at < piece.length; at += CHUNK) {
         const part = piece.subarray(at, at + CHUNK);
-        if (!isZeros(part)) writeAt(descriptor, part, size + at);
+        if (!isZeros(part)) writeAll(descriptor, part, size + at);
       }
       size += piece.length;
     }
@@ -203,10 +204,4 @@ async function unpackedFile(path: string, compression: Compression, directory: s
     );
   }
   return descriptorSource({ descriptor, size, path });
-}
-
-function writeAt(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
-  }
 }

@@ -1,8 +1,9 @@
-import { closeSync, writeSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { DiskwrightError } from "../errors.ts";
 import type { FileContent } from "../extents/index.ts";
 import { reasonOf } from "./host-error.ts";
 import { openUnnamed } from "./unnamed-file.ts";
+import { writeAll } from "./write-all.ts";
 
 /** Small pieces are collected up to this before they are written. */
 const BUFFER_SIZE = 1024 * 1024;
@@ -71,9 +72,7 @@ export class Spool {
   #write(bytes: Uint8Array): void {
     try {
       this.#descriptor ??= this.#open();
-      for (let done = 0; done < bytes.length; ) {
-        done += writeSync(this.#descriptor, bytes, done, bytes.length - done, this.#written + done);
-      }
+      writeAll(this.#descriptor, bytes, this.#written);
     } catch (error) {
       throw new DiskwrightError(
         "OUTPUT",

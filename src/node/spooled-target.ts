@@ -1,8 +1,9 @@
-import { closeSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, readSync } from "node:fs";
 import { DiskwrightError } from "../errors.ts";
 import type { Awaitable, Target } from "../extents/index.ts";
 import { reasonOf } from "./host-error.ts";
 import { openUnnamed } from "./unnamed-file.ts";
+import { writeAll } from "./write-all.ts";
 
 const CHUNK = 256 * 1024;
 
@@ -37,11 +38,7 @@ export function spooledTarget(directory: string, write: (bytes: Uint8Array) => A
       descriptor = attempt(() => openUnnamed(directory).descriptor);
     },
     write(position, bytes): void {
-      attempt(() => {
-        for (let done = 0; done < bytes.length; ) {
-          done += writeSync(descriptor!, bytes, done, bytes.length - done, position + done);
-        }
-      });
+      attempt(() => writeAll(descriptor!, bytes, position));
     },
     resize(total): void {
       size = total;

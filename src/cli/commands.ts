@@ -20,6 +20,7 @@ import {
   collect,
   fromOption,
   type ImageOptions,
+  spoolOption,
 } from "./options.ts";
 import { parseCount, parseTime } from "./parse.ts";
 import type { RunOptions } from "./run.ts";
@@ -102,6 +103,7 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     )
     .addOption(fromOption())
     .option("--backing", BACKING_HELP)
+    .addOption(spoolOption())
     .option("--json", "as JSON")
     .action(async (path: string, options: InspectOptions) =>
       (await import("./inspect.ts")).runInspect(path, options),
@@ -171,6 +173,7 @@ function addVmOptions(command: Command): Command {
     .option("--time <seconds|date>", "the only clock (default: $SOURCE_DATE_EPOCH, else 1970)", parseTime)
     .option("--format <name>", "format of the outputs, see build (default: by their names)")
     .addOption(fromOption())
+    .addOption(spoolOption())
     .option("--json", "say as JSON how it ended");
 }
 

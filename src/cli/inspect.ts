@@ -10,6 +10,7 @@ export interface InspectOptions {
   readonly from?: ReadableFormat;
   readonly backing?: boolean;
   readonly sectorSize?: string;
+  readonly spool?: string;
 }
 
 /** `diskwright inspect` */
@@ -17,6 +18,7 @@ export async function runInspect(path: string, options: InspectOptions): Promise
   const { disk, close } = await openImage(path, {
     format: options.from,
     isBackingAllowed: options.backing,
+    spoolDirectory: options.spool,
   });
   try {
     const sectorSize =

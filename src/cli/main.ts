@@ -4,8 +4,8 @@ import { Command } from "commander";
 import { addCommands } from "./commands.ts";
 import { EXIT, report } from "./exit.ts";
 
-/** The whole command line; commands stop when the signal asks them to. */
-function commandLine(signal: AbortSignal): Command {
+/** The whole command line; commands stop when the signal asks them to. Help and the version go to `tell`. */
+function commandLine(signal: AbortSignal, tell: (text: string) => void): Command {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
@@ -16,7 +16,7 @@ function commandLine(signal: AbortSignal): Command {
     .version(version)
     .showHelpAfterError("(add --help for the options)")
     .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong use, 3 does not fit, 130 interrupted.");
-  program.exitOverride();
+  program.exitOverride().configureOutput({ writeOut: tell });
   addCommands(program, signal);
   return program;
 }
@@ -28,8 +28,14 @@ async function main(): Promise<void> {
   process.stdout.on("error", () => {});
   // Who reads messages may go away as well: the exit status says how it went.
   process.stderr.on("error", () => {});
+  let told = "";
   try {
-    await commandLine(controller.signal).parseAsync();
+    try {
+      await commandLine(controller.signal, (text) => void (told += text)).parseAsync();
+    } finally {
+      // The program ends by an exception when it has only help to give.
+      if (told !== "") await (await import("./output.ts")).print(told.trimEnd());
+    }
     process.exitCode = EXIT.done;
   } catch (error) {
     process.exitCode = report(error);

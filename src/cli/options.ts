@@ -415,6 +415,14 @@ export function addOutputOptions(command: Command): Command {
 export const BACKING_HELP =
   "open the disk that a qcow2 is a difference to; its name comes from the image, so trust it";
 
+/** Where an image is unpacked that is packed as a whole. */
+export function spoolOption(): Option {
+  return new Option(
+    "--spool <directory>",
+    "where what a packed image (gzip, zstd, xz) holds is kept meanwhile (default: beside it)",
+  );
+}
+
 /** Which format an image is of. */
 export function fromOption(): Option {
   return new Option("--from <format>", "format of the image (default: found by its first bytes)").choices(

@@ -60,8 +60,13 @@ async function lookAt(
   path: string,
   from: ReadableFormat | undefined,
 ): Promise<{ readonly format: string; readonly hasEfi: boolean }> {
-  const { disk, close } = await openImage(path, { format: from });
+  const { disk, compression, close } = await openImage(path, { format: from });
   try {
+    if (compression !== undefined) {
+      throw new UsageError(
+        `${path}: QEMU cannot start what is packed by ${compression}: unpack it first (diskwright convert)`,
+      );
+    }
     const { table, format } = await aboutImage(path, () => inspect(disk));
     const hasEfi = table.partitions.some(({ typeName, type }) => typeName === "esp" || type === "0xef");
     return { format, hasEfi };

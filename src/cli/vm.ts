@@ -21,14 +21,21 @@ export interface VmCommandOptions extends MachineOptions, OutputOptions {
   readonly time?: number;
   readonly format?: string;
   readonly from?: ReadableFormat;
+  readonly spool?: string;
 }
 
 /** `diskwright vm` */
 export async function runVm(path: string, options: VmCommandOptions, signal: AbortSignal): Promise<void> {
   const { json = false, quiet = false } = options;
   const voice = talk(quiet);
-  const { disk, close } = await openImage(path, { format: options.from });
+  const { disk, compression, close } = await openImage(path, {
+    format: options.from,
+    spoolDirectory: options.spool,
+  });
   try {
+    if (options.output === undefined && compression !== undefined && disk.format !== "gce") {
+      throw new UsageError(`${path} is packed by ${compression}: name the image that is written with -o`);
+    }
     // Without an output the image itself is replaced, in the format that it has.
     const named = options.output ?? [`${disk.format}:${path}`];
     const outputs = namedOutputs(named, options.format);

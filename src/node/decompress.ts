@@ -55,7 +55,7 @@ async function decompressor(
     case "bzip2":
       throw new DiskwrightError(
         "SOURCE_UNREADABLE",
-        `${name}: bzip2 is not read: unpack it first (bzip2 -dc), and pass it through a pipe or as a .tar`,
+        `${name}: bzip2 is not read: unpack it first (bzip2 -d)`,
         { path: name },
       );
   }

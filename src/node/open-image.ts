@@ -1,5 +1,4 @@
 import { closeSync, ftruncateSync } from "node:fs";
-import { open } from "node:fs/promises";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
@@ -27,6 +26,8 @@ export interface OpenImageOptions {
 /** A disk that is open, until it is closed. */
 export interface OpenedImage {
   readonly disk: Disk;
+  /** How the file is packed as a whole, whatever the format in it. */
+  readonly compression: Compression | undefined;
   close(): void;
 }
 
@@ -45,7 +46,7 @@ export async function openImage(path: string, options: OpenImageOptions = {}): P
     for (const file of files) file.close();
   };
   try {
-    return { disk: await aboutImage(path, () => openAt(path, options, files, 0)), close };
+    return { ...(await aboutImage(path, () => openAt(path, { ...options, depth: 0, files }))), close };
   } catch (error) {
     close();
     throw error;
@@ -64,45 +65,41 @@ export async function aboutImage<Result>(path: string, work: () => Promise<Resul
   }
 }
 
-/** How one of several disks, each below the other, is opened. */
-interface LevelOptions extends OpenImageOptions {
+/** One of several disks, each below the other, and how it is opened. */
+interface Level extends OpenImageOptions {
   /** The disk above does not say what format this one has. */
   readonly isUndeclared?: boolean | undefined;
+  /** How many disks are above it. */
+  readonly depth: number;
+  /** What is closed at the end: everything that was opened for any of them. */
+  readonly files: FileSource[];
 }
 
 const ABOUT_IMAGES: ReadonlySet<ErrorCode> = new Set(["CORRUPT", "UNSUPPORTED_IMAGE", "SOURCE_CHANGED"]);
 
-async function openAt(
-  path: string,
-  options: LevelOptions,
-  files: FileSource[],
-  depth: number,
-): Promise<Disk> {
-  if (depth > DEEPEST_BACKING) {
+async function openAt(path: string, level: Level): Promise<Omit<OpenedImage, "close">> {
+  if (level.depth > DEEPEST_BACKING) {
     throw new DiskwrightError(
       "CORRUPT",
       `${path}: the disks below it are more than ${DEEPEST_BACKING}, or go in a circle`,
     );
   }
   const file = fileSource(path);
-  files.push(file);
-  if (options.format !== undefined) return openContent(path, file, options, files, depth);
-  const spoolDirectory = options.spoolDirectory ?? dirname(resolve(path));
-  const compression = compressionOf(file.read(0, Math.min(file.size, MAGIC_SIZE)));
-  if (compression === undefined) {
-    return isTar(file) ? openArchived(path, spoolDirectory) : openContent(path, file, options, files, depth);
+  level.files.push(file);
+  if (level.format !== undefined) {
+    return { disk: await openContent(path, file, level), compression: undefined };
   }
-  const unpacked = await unpackedFile(path, compression, spoolDirectory);
-  files.push(unpacked);
-  return isTar(unpacked)
-    ? openArchived(path, spoolDirectory)
-    : openContent(
-        path,
-        unpacked,
-        { isBackingAllowed: options.isBackingAllowed, isUndeclared: options.isUndeclared },
-        files,
-        depth,
-      );
+  const spoolDirectory = level.spoolDirectory ?? dirname(resolve(path));
+  const compression = compressionOf(file.read(0, Math.min(file.size, MAGIC_SIZE)));
+  let content = file;
+  if (compression !== undefined) {
+    content = await unpackedFile(file, compression, spoolDirectory);
+    level.files.push(content);
+  }
+  const disk = isTar(content)
+    ? await openArchived(path, spoolDirectory)
+    : await openContent(path, content, level);
+  return { disk, compression };
 }
 
 /** The magic of every tar since POSIX.1-1988, and of GNU tar. */
@@ -123,13 +120,8 @@ async function openArchived(path: string, spoolDirectory: string): Promise<Disk>
   return { ...rawDisk(contentSource(tree.content(row), new FileReader())), format: "gce" };
 }
 
-async function openContent(
-  path: string,
-  file: FileSource,
-  { format, isBackingAllowed = false, isUndeclared = false }: LevelOptions,
-  files: FileSource[],
-  depth: number,
-): Promise<Disk> {
+async function openContent(path: string, file: FileSource, level: Level): Promise<Disk> {
+  const { format, isBackingAllowed = false, isUndeclared = false } = level;
   const backing = async (name: string, declared: string | undefined): Promise<ByteSource> => {
     if (isUndeclared) {
       throw new DiskwrightError(
@@ -138,31 +130,33 @@ async function openContent(
       );
     }
     const below = isAbsolute(name) ? name : resolve(dirname(path), name);
-    return openAt(below, belowOptions(below, declared), files, depth + 1);
+    return (await openAt(below, levelBelow(level, below, declared))).disk;
   };
   const disk = await openDisk(file, {
     format,
     unpackers: async () => (await import("./native-packing.ts")).nativeUnpackers(),
     ...(isBackingAllowed ? { backing } : {}),
   });
-  if (disk.format !== "raw" || format !== undefined) return fromFile(disk, file, disk.problems);
-  const named = formatOfName(path);
-  const isOther = named !== undefined && named !== "raw" && READABLE_FORMATS.some((known) => known === named);
-  const problem = `its name says ${named}, but it is none: it is taken as a raw disk`;
-  return fromFile(disk, file, isOther ? [...disk.problems, problem] : disk.problems);
+  if (disk.format !== "raw") return disk;
+  const problems = format === undefined ? [...disk.problems, ...nameProblems(path)] : disk.problems;
+  // A raw disk in a file that has a name is read in a way of its own.
+  return file.isNamed ? new RawFileDisk(file, problems) : { ...disk, problems };
 }
 
-/** A raw disk in a file that has a name is read in a way of its own. */
-function fromFile(disk: Disk, file: FileSource, problems: readonly string[]): Disk {
-  return disk.format === "raw" && file.isNamed ? new RawFileDisk(file, problems) : disk;
+/** What is to be said of the name of a raw disk. */
+function nameProblems(path: string): string[] {
+  const named = formatOfName(path);
+  const isOther = named !== undefined && named !== "raw" && READABLE_FORMATS.some((known) => known === named);
+  return isOther ? [`its name says ${named}, but it is none: it is taken as a raw disk`] : [];
 }
 
 /**
  * A disk below is opened as what the one above says that it is: who could write to a raw disk can make it look like
  * any other. Where that is not said, what it looks like may name no further files.
  */
-function belowOptions(path: string, declared: string | undefined): LevelOptions {
-  if (declared === undefined) return { isBackingAllowed: true, isUndeclared: true };
+function levelBelow(above: Level, path: string, declared: string | undefined): Level {
+  const depth = above.depth + 1;
+  if (declared === undefined) return { ...above, depth, format: undefined, isUndeclared: true };
   const format = READABLE_FORMATS.find((known) => known === declared);
   if (format === undefined) {
     throw new DiskwrightError(
@@ -170,38 +164,54 @@ function belowOptions(path: string, declared: string | undefined): LevelOptions 
       `the disk below, ${path}, is said to be of format "${declared}": ${READABLE_FORMATS.join(", ")} are read`,
     );
   }
-  return { format, isBackingAllowed: true };
+  return { ...above, depth, format, isUndeclared: false };
 }
 
-const CHUNK = 64 * 1024;
+/** Zeros of this length are left out, in bytes. */
+const HOLE = 64 * 1024;
+
+/** How much of a compressed file is read at once, in bytes. */
+const PIECE = 256 * 1024;
 
 /** What a compressed file holds, in a file without a name; zeros are holes. */
-async function unpackedFile(path: string, compression: Compression, directory: string): Promise<FileSource> {
+async function unpackedFile(
+  file: FileSource,
+  compression: Compression,
+  directory: string,
+): Promise<FileSource> {
+  const { path } = file;
   // Most images are not compressed: what unpacks them is loaded when it is needed.
   const { decompressed } = await import("./decompress.ts");
-  const { descriptor } = openUnnamed(directory);
-  let size = 0;
+  const kept = <Result>(action: () => Result): Result => {
+    try {
+      return action();
+    } catch (error) {
+      throw new DiskwrightError(
+        "OUTPUT",
+        `${directory}: what ${path} holds is kept there: ${reasonOf(error)}; name a directory with room (--spool)`,
+        { path: directory, cause: error },
+      );
+    }
+  };
+  const { descriptor } = kept(() => openUnnamed(directory));
   try {
-    const source = await open(path);
-    for await (const piece of decompressed(source.createReadStream(), compression, path)) {
-      for (let at = 0; at < piece.length; at += CHUNK) {
-        const part = piece.subarray(at, at + CHUNK);
-        if (!isZeros(part)) writeAll(descriptor, part, size + at);
+    let size = 0;
+    for await (const piece of decompressed(piecesOf(file), compression, path)) {
+      for (let at = 0; at < piece.length; at += HOLE) {
+        const part = piece.subarray(at, at + HOLE);
+        if (!isZeros(part)) kept(() => writeAll(descriptor, part, size + at));
       }
       size += piece.length;
     }
-    ftruncateSync(descriptor, size);
+    kept(() => ftruncateSync(descriptor, size));
+    return descriptorSource({ descriptor, size, path });
   } catch (error) {
     closeSync(descriptor);
-    if (error instanceof DiskwrightError) throw error;
-    throw new DiskwrightError(
-      "OUTPUT",
-      `${directory}: what ${path} holds is kept there: ${reasonOf(error)}`,
-      {
-        path: directory,
-        cause: error,
-      },
-    );
+    throw error;
   }
-  return descriptorSource({ descriptor, size, path });
+}
+
+/** A file, piece by piece. */
+async function* piecesOf(file: FileSource): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < file.size; at += PIECE) yield file.read(at, Math.min(PIECE, file.size - at));
 }

@@ -14,6 +14,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { FORMAT_NAMES, type FormatName } from "../../src/formats/index.ts";
 import type { ImageReport } from "../../src/inspect/index.ts";
@@ -289,6 +290,18 @@ describe("outputs", () => {
     expect(existsSync(output)).toBe(true);
   });
 
+  it.runIf(existsSync("/dev/full")).each([["--version"], ["convert", "--help"], ["inspect", image("raw")]])(
+    "of text fail when they do not arrive: %s %s",
+    (...args) => {
+      const script = `"$0" "$@" > /dev/full`;
+      const { status, stderr } = spawnSync("sh", ["-c", script, process.execPath, MAIN, ...args], {
+        encoding: "utf8",
+      });
+      expect(stderr).toMatch(/^error: standard output: ENOSPC/);
+      expect(status).toBe(1);
+    },
+  );
+
   it("need a directory that is there", () => {
     const { status, stderr } = diskwright(["convert", image("raw"), at("nowhere/disk.img")]);
     expect(stderr).toMatch(/nowhere\/disk\.img: there is no directory .*nowhere: make it first/);
@@ -347,6 +360,46 @@ describe("an image", () => {
       /encrypted as a whole \(LUKS\)/,
     );
     expect(sha256(at("still-encrypted.img"))).toBe(sha256(encrypted));
+    const packed = at("packed.vhd");
+    writeFileSync(packed, gzipSync(readFileSync(encrypted)));
+    const { stderr } = diskwright(["convert", packed, at("still-encrypted.img")]);
+    expect(stderr).toMatch(/its name says vpc, but it is none/);
+    expect(stderr).toMatch(/encrypted as a whole \(LUKS\)/);
+  });
+
+  it("that is packed as a whole can be kept elsewhere meanwhile, and is no image to QEMU", () => {
+    const packed = at("whole.img.gz");
+    writeFileSync(packed, gzipSync(readFileSync(image("raw"))));
+    for (const command of [
+      ["inspect", packed],
+      ["convert", packed, at("whole.img")],
+    ]) {
+      const { status, stderr } = diskwright([...command, "--spool", at("nowhere")]);
+      expect(stderr).toMatch(/nowhere: what .*whole\.img\.gz holds is kept there: no such file or directory/);
+      expect(status).toBe(1);
+    }
+    expect(diskwright(["inspect", packed]).stdout).toMatch(/^raw image/);
+    expect(diskwright(["run", packed, "--dry-run"]).stderr).toMatch(/QEMU cannot start .* packed by gzip/);
+    const before = sha256(packed);
+    const { status, stderr } = diskwright(["vm", packed, "--script", packed]);
+    expect(stderr).toMatch(/whole\.img\.gz is packed by gzip: name the image that is written with -o/);
+    expect(status).toBe(2);
+    expect(sha256(packed)).toBe(before);
+  });
+
+  it("that cannot be read leaves no file open", () => {
+    writeFileSync(at("packed.bz2"), "BZh91AY&SY");
+    const script = `
+import { readdirSync } from "node:fs";
+import { openImage } from ${JSON.stringify(join(import.meta.dirname, "../../dist/node/index.js"))};
+const refused = () => openImage(process.argv[2]).then(() => { throw new Error("read"); }, (error) => error);
+await refused();
+const before = readdirSync("/dev/fd").length;
+for (let round = 0; round < 5; round++) await refused();
+console.log(readdirSync("/dev/fd").length - before, (await refused()).code);
+`;
+    writeFileSync(at("refused.mjs"), script);
+    expect(run(process.execPath, [at("refused.mjs"), at("packed.bz2")]).output).toBe("0 SOURCE_UNREADABLE\n");
   });
 
   it("may lie in a tar as it is", () => {
@@ -356,6 +409,13 @@ describe("an image", () => {
     expect(sha256(at("untarred.img"))).toBe(sha256(image("raw")));
   });
 });
+
+/** A qcow2 without the header's extension that says what format the disk below has; older programs wrote none. */
+function undeclared(path: string): Buffer {
+  const bytes = readFileSync(path);
+  bytes.writeUInt32BE(0x12345678, bytes.indexOf("e2792aca", 0, "hex"));
+  return bytes;
+}
 
 describeWith(["qemu-img"], "an image", () => {
   it("is not what its first bytes say when that is asked for", () => {
@@ -379,6 +439,17 @@ describeWith(["qemu-img"], "an image", () => {
     run("gzip", ["-k", at("over.qcow2")]);
     done(["convert", "--backing", at("over.qcow2.gz"), at("flat.img")]);
     expect(sha256(at("flat.img"))).toBe(sha256(image("raw")));
+    run("gzip", ["-k", base]);
+    const packed = ["-b", "base.qcow2.gz", "-F", "raw", at("over-packed.qcow2"), "1M"];
+    run("qemu-img", ["create", "-f", "qcow2", "-u", ...packed]);
+    writeFileSync(at("over-packed.qcow2"), undeclared(at("over-packed.qcow2")));
+    done(["convert", "--backing", "--spool", scratch, at("over-packed.qcow2"), at("flat.img")]);
+    expect(
+      diskwright([
+        ...["convert", "--backing", "--spool", at("nowhere")],
+        ...[at("over-packed.qcow2"), at("flat2.img")],
+      ]).stderr,
+    ).toMatch(/nowhere: what .*base\.qcow2\.gz holds is kept there/);
     run("qemu-img", ["rebase", "-u", "-b", "over.qcow2", "-F", "qcow2", at("over.qcow2")]);
     expect(diskwright(["convert", "--backing", at("over.qcow2"), at("flat2.img")]).stderr).toMatch(/circle/);
   });
@@ -388,10 +459,7 @@ describeWith(["qemu-img"], "an image", () => {
     writeFileSync(secret, Buffer.alloc(65_536, "secret"));
     writeFileSync(guest, Buffer.alloc(2 ** 20));
     run("qemu-img", ["create", "-f", "qcow2", "-b", guest, "-F", "raw", at("safe.qcow2")]);
-    // Without the header's extension that says raw; older programs wrote none.
-    const unsaid = readFileSync(at("safe.qcow2"));
-    unsaid.writeUInt32BE(0x12345678, unsaid.indexOf("e2792aca", 0, "hex"));
-    writeFileSync(at("unsaid.qcow2"), unsaid);
+    writeFileSync(at("unsaid.qcow2"), undeclared(at("safe.qcow2")));
     run("qemu-img", ["create", "-f", "qcow2", "-u", "-b", secret, "-F", "raw", evil, "1M"]);
     const written = Buffer.alloc(2 ** 20);
     readFileSync(evil).copy(written);

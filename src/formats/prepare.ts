@@ -32,6 +32,11 @@ export interface TargetContext {
 
 /** A format for one disk, checked. */
 export interface PreparedFormat {
+  /**
+   * Whether what is written first says what comes later: where the units lie, or which disk it is. Such a format can
+   * leave in order only when the whole disk is known.
+   */
+  readonly isForeseeing: boolean;
   /** In which units it stores a disk, where it must know which ones before anything leaves in order. */
   readonly unitSize?: number | undefined;
   /** A target for the bytes of the disk. */
@@ -53,7 +58,7 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
   if (multiple !== undefined) checkDiskSize(name, size, { largest: Number.MAX_SAFE_INTEGER, multiple });
   switch (name) {
     case "raw":
-      return { target: ({ into }) => into };
+      return { isForeseeing: false, target: ({ into }) => into };
     case "qcow2":
     case "qcow2-compressed":
     case "qcow2-zstd":
@@ -105,7 +110,7 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
     }
     case "bmap": {
       const { bmapTarget } = await import("./bmap.ts");
-      return { target: async ({ into, hash }) => bmapTarget(into, await hash()) };
+      return { isForeseeing: false, target: async ({ into, hash }) => bmapTarget(into, await hash()) };
     }
   }
 }
@@ -125,6 +130,7 @@ async function qcow2(
 function container(layout: () => ContainerLayout): PreparedFormat {
   const { unitSize } = layout();
   return {
+    isForeseeing: true,
     unitSize,
     target: ({ into, facts, units }) => containerTarget({ layout, into, facts, units: units?.(unitSize) }),
   };
@@ -132,6 +138,7 @@ function container(layout: () => ContainerLayout): PreparedFormat {
 
 function packed(layout: () => PackedLayout, packing: Packing): PreparedFormat {
   return {
+    isForeseeing: true,
     target: ({ into, facts, packers, units }) =>
       withPacker(packers, packing, (packer) =>
         packedTarget({ layout: layout(), packer, into, facts, isKnown: units !== undefined }),
@@ -152,6 +159,7 @@ async function parts(
 ): Promise<PreparedFormat> {
   const { partsTarget } = await import("./parts.ts");
   return {
+    isForeseeing: false,
     target: ({ into, packers, signal }) =>
       withPacker(packers, packing, (packer) =>
         partsTarget({ format: format(), packer, into, partSize: PART_SIZE, before, behind, signal }),

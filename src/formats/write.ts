@@ -59,7 +59,7 @@ export async function writeDisk(
 ): Promise<void> {
   await writing(outputs, options, async (targets) => {
     const formats = await prepareAll(disk.size, outputs, options);
-    const survey = isRawOnly(outputs) ? undefined : new Survey(formats);
+    const survey = formats.some(({ isForeseeing }) => isForeseeing) ? new Survey(formats) : undefined;
     if (survey !== undefined) for (const extent of disk.extents()) survey.addExtent(extent);
     const known = { size: disk.size, survey, fingerprint: survey?.fingerprint };
     await openAll(targets, formats, outputs, options, known);
@@ -82,7 +82,7 @@ export async function copyDisk(
   await writing(outputs, options, async (targets) => {
     const formats = await prepareAll(disk.size, outputs, options);
     const needsSurvey = formats.some(
-      (_, index) => !isFreeOfOrder(outputs[index]!) && outputs[index]!.target.resize === undefined,
+      ({ isForeseeing }, index) => isForeseeing && outputs[index]!.target.resize === undefined,
     );
     const survey = needsSurvey ? new Survey(formats) : undefined;
     if (survey !== undefined) {
@@ -106,15 +106,6 @@ function counted(fingerprint: Fingerprint, write: SweepWriter): SweepWriter {
     fingerprint.addSamples(position, bytes);
     return write(position, bytes);
   };
-}
-
-/** Formats in which a place does not depend on what is elsewhere, and nothing is named. */
-function isFreeOfOrder({ format = "raw" }: Output): boolean {
-  return ["raw", "raw-gzip", "raw-zstd", "gce", "bmap"].includes(format);
-}
-
-function isRawOnly(outputs: readonly Output[]): boolean {
-  return outputs.every(isFreeOfOrder);
 }
 
 async function sweepDisk(disk: Disk, write: SweepWriter, options: SweepOptions): Promise<void> {

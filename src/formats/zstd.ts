@@ -26,16 +26,16 @@ interface Hash {
 
 /** A frame for each part. `newHash` makes an XXH64. */
 export function zstdFormat(newHash: () => Hash): PartFormat {
-  const zerosFrame = zerosFrames(newHash);
+  const framesOfZeros = zerosFrames(newHash);
   return {
     head: () => new Uint8Array(0),
     part(raw, packed, checksum): Uint8Array[] {
       const frame = packed === undefined ? storedFrame(raw) : checkedFrame(packed);
       return [...frame, checksumBytes(checksum!)];
     },
-    zeros: (length) => [zerosFrame(length)],
+    zeros: (length) => [framesOfZeros(length)],
     // Something must be there, even of nothing.
-    tail: (isEmpty) => (isEmpty ? zerosFrame(0) : new Uint8Array(0)),
+    tail: (isEmpty) => (isEmpty ? framesOfZeros(0) : new Uint8Array(0)),
   };
 }
 

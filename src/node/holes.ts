@@ -23,7 +23,7 @@ export class Holes {
    * Where the first window from `position` on starts that is not all zeros, or the file ends, or no more was
    * to be looked at: `most` bytes, a multiple of the window.
    */
-  skip(position: number, most: number = Number.POSITIVE_INFINITY): number {
+  skip(position: number, most: number): number {
     const until = Math.min(this.#size, position + most);
     for (let at = position; at < until; at += WINDOW) {
       const length = Math.min(WINDOW, until - at);

@@ -12,7 +12,7 @@ export { nativeUnpackers } from "./native-packing.ts";
 export { aboutImage, type OpenedImage, openImage } from "./open-image.ts";
 export { type PackerOptions, packers } from "./packers.ts";
 export { rawFile } from "./raw-file.ts";
-export { RawFileDisk } from "./sparse-disk.ts";
+export { RawFileDisk } from "./raw-file-disk.ts";
 export { spooledTarget } from "./spooled-target.ts";
 export { type StageOptions, stage } from "./stage.ts";
 export type { TarOptions, TarSource } from "./tar.ts";

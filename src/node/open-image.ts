@@ -9,7 +9,7 @@ import { type Compression, compressionOf, MAGIC_SIZE } from "./compression.ts";
 import { FileReader } from "./file-reader.ts";
 import { descriptorSource, type FileSource, fileSource } from "./file-source.ts";
 import { reasonOf } from "./host-error.ts";
-import { RawFileDisk } from "./sparse-disk.ts";
+import { RawFileDisk } from "./raw-file-disk.ts";
 import { openUnnamed } from "./unnamed-file.ts";
 import { writeAll } from "./write-all.ts";
 

@@ -268,8 +268,8 @@ class ClusterMap {
   }
 
   /**
-   * Every L2 table lies in the file, on no other table, and no two at one place: a small file would map a disk
-   * without end.
+   * Every L2 table lies in the file, and neither on the header nor on another table; each is added to what is taken.
+   * Several at one place would let a small file map a disk without end.
    */
   #checkL1(): void {
     for (let index = 0; index < this.#l1.byteLength / ENTRY; index++) {

@@ -3,7 +3,7 @@ import { copyDisk, type ReadableFormat } from "../formats/index.ts";
 import { aboutImage, nativeHash, openImage, packers } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
 import type { OutputOptions } from "./options.ts";
-import { namedOutputs, openOutputs, outputName } from "./output.ts";
+import { namedOutputs, openOutputs, outputName, unusedOptions } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { progressLine, talk, warnAll } from "./talk.ts";
 
@@ -33,7 +33,7 @@ export async function runConvert(
     spoolDirectory: options.spool,
   });
   try {
-    warnAll(voice, disk.problems);
+    warnAll(voice, [...disk.problems, ...unusedOptions(outputs, options)]);
     const total = Math.max(1, disk.size);
     const writing = {
       signal,

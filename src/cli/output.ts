@@ -41,6 +41,20 @@ export interface WritingOptions {
   readonly spool?: string | undefined;
 }
 
+/** What was asked for and is of no use: no output is of a format that knows it. */
+export function unusedOptions(outputs: readonly NamedOutput[], options: WritingOptions): string[] {
+  const facts = outputs.map(({ format }) => formatFacts(format));
+  const names = [...new Set(outputs.map(({ format }) => format))].join(", ");
+  const warnings: string[] = [];
+  if (options.compressionLevel !== undefined && facts.every(({ packing }) => packing === undefined)) {
+    warnings.push(`--compression-level is of no use: nothing is compressed in ${names}`);
+  }
+  if (options.clusterSize !== undefined && facts.every(({ hasClusters = false }) => !hasClusters)) {
+    warnings.push(`--cluster-size is of no use: it is of qcow2, not of ${names}`);
+  }
+  return warnings;
+}
+
 /** The outputs with their targets. */
 export function openOutputs(
   outputs: readonly NamedOutput[],

@@ -2,8 +2,8 @@ import { copyDisk } from "../formats/index.ts";
 import { type ImagePlan, write } from "../image/index.ts";
 import { nativeHash, packers } from "../node/index.ts";
 import type { SteppedImage } from "../vm/index.ts";
-import { type NamedOutput, openOutputs, type WritingOptions } from "./output.ts";
-import { progressLine, type Talk } from "./talk.ts";
+import { type NamedOutput, openOutputs, unusedOptions, type WritingOptions } from "./output.ts";
+import { progressLine, type Talk, warnAll } from "./talk.ts";
 
 /** Where an image goes, and how. */
 export interface ImageOutputs {
@@ -21,6 +21,7 @@ export async function writeImage(
   planned: ImagePlan,
   { outputs, options, workers, portable, voice, signal }: ImageOutputs,
 ): Promise<void> {
+  warnAll(voice, unusedOptions(outputs, options));
   const targets = openOutputs(outputs, options, signal);
   const writing = { signal, packers: packers({ workers, isPortable: portable }), hash: nativeHash };
   const onProgress = (done: number, total: number): void => voice.progress(() => progressLine(done, total));

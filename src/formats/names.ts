@@ -13,6 +13,8 @@ export interface FormatFacts {
   readonly multiple?: number;
   /** How it is compressed, so that a level and threads matter. */
   readonly packing?: "deflate" | "zstd";
+  /** Whether the size of its clusters can be chosen. */
+  readonly hasClusters?: boolean;
   /** Whether it says which disk it is, by an identifier that is derived from what the disk holds. */
   readonly isNamed?: boolean;
 }
@@ -24,18 +26,20 @@ export const FORMATS = {
     suffixes: ["img", "raw"],
     isOrdered: true,
   },
-  qcow2: { what: "QEMU, version 3", suffixes: ["qcow2"], isOrdered: true },
+  qcow2: { what: "QEMU, version 3", suffixes: ["qcow2"], isOrdered: true, hasClusters: true },
   "qcow2-compressed": {
     what: "QEMU, clusters packed by deflate",
     suffixes: [],
     isOrdered: false,
     packing: "deflate",
+    hasClusters: true,
   },
   "qcow2-zstd": {
     what: "QEMU 5.1 or newer, packed by zstd",
     suffixes: [],
     isOrdered: false,
     packing: "zstd",
+    hasClusters: true,
   },
   vdi: { what: "VirtualBox, grows as it is used", suffixes: ["vdi"], isOrdered: true, isNamed: true },
   "vdi-static": { what: "VirtualBox, of full size", suffixes: [], isOrdered: true, isNamed: true },

@@ -270,6 +270,25 @@ describe("outputs", () => {
     expect(status).toBe(2);
   });
 
+  it("that know nothing of an option that is given are told, unless another one does", () => {
+    const asked = ["--compression-level", "1", "--cluster-size", "4K"];
+    const convert = (...outputs: string[]): string =>
+      diskwright([
+        "convert",
+        image("raw"),
+        ...asked,
+        "-q",
+        ...outputs.map((output) => `${output}:${at(output)}`),
+      ]).stderr;
+    expect(convert("vdi", "raw")).toBe(
+      "warning: --compression-level is of no use: nothing is compressed in vdi, raw\n" +
+        "warning: --cluster-size is of no use: it is of qcow2, not of vdi, raw\n",
+    );
+    expect(convert("vdi", "qcow2")).toMatch(/^warning: --compression-level .* vdi, qcow2\n$/);
+    expect(convert("vdi", "raw-gzip")).toMatch(/^warning: --cluster-size .* not of vdi, raw-gzip\n$/);
+    expect(convert("vdi", "qcow2-compressed")).toBe("");
+  });
+
   it("are not the same file by way of links", () => {
     mkdirSync(at("real"));
     symlinkSync("real", at("alias"));

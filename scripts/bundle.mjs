@@ -1,5 +1,6 @@
 // Packs the command line into a few files: to find and to read a module takes a third of a millisecond, and there
-// are hundreds. The library is not packed.
+// are hundreds. They are CommonJS: as ECMAScript modules, the same code takes 10 to 20 ms longer to start. The
+// library is not packed.
 
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -33,6 +34,7 @@ const packed = [
   ...(await chunksOf({ "pack-worker": at("node/pack-worker.js") }, { write: true })),
 ];
 chmodSync(join(out, "diskwright.js"), 0o755);
+writeFileSync(join(out, "package.json"), '{ "type": "commonjs" }\n');
 writeFileSync(join(out, "LICENSES.txt"), licenses(packed.flatMap(({ moduleIds }) => moduleIds)));
 
 /** Packs what starts at some files. */
@@ -49,6 +51,7 @@ async function chunksOf(input, { write = false, groups = [] } = {}) {
   });
   const options = {
     dir: out,
+    format: "cjs",
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
     codeSplitting: { groups },

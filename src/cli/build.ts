@@ -9,6 +9,7 @@ import { specOf } from "./flags.ts";
 import type { ImageOptions, OutputOptions, StepOptions } from "./options.ts";
 import { type NamedOutput, namedOutputs, outputName, print, printJson } from "./output.ts";
 import { stageOptions } from "./source.ts";
+import { standardError } from "./streams.ts";
 import { type Talk, talk, warnAll } from "./talk.ts";
 import { planText } from "./text.ts";
 import { type ImageOutputs, writeImage } from "./write-image.ts";
@@ -126,7 +127,7 @@ async function stepIn(
     machine: vm,
     time: typeof time === "string" ? parseTime(time) : time,
     // Standard output is for the image, or for what is said of it as JSON.
-    onOutput: quiet ? undefined : (bytes) => void process.stderr.write(bytes),
+    onOutput: quiet ? undefined : (bytes) => void standardError().write(bytes),
   });
 }
 

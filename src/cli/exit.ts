@@ -1,5 +1,6 @@
 import { CommanderError, InvalidArgumentError } from "commander";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
+import { standardError } from "./streams.ts";
 import { paint } from "./talk.ts";
 
 /** The exit statuses of the command line. */
@@ -24,11 +25,12 @@ export function report(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error);
   const isExpected =
     error instanceof DiskwrightError || error instanceof UsageError || error instanceof InvalidArgumentError;
-  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-  process.stderr.write(`${paint("31", isExpected ? "error:" : "internal error:")} ${message}\n`);
+  const stream = standardError();
+  if (stream.isTTY) stream.write("\r\x1b[K");
+  stream.write(`${paint("31", isExpected ? "error:" : "internal error:")} ${message}\n`);
   if (!isExpected) {
-    process.stderr.write("This is a mistake in diskwright; DISKWRIGHT_DEBUG=1 shows where.\n");
-    if (process.env.DISKWRIGHT_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    stream.write("This is a mistake in diskwright; DISKWRIGHT_DEBUG=1 shows where.\n");
+    if (process.env.DISKWRIGHT_DEBUG && error instanceof Error) stream.write(`${error.stack}\n`);
   }
   if (error instanceof DiskwrightError) return STATUS_OF[error.code] ?? EXIT.failed;
   return isExpected ? EXIT.wrongUse : EXIT.failed;

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { addCommands } from "./commands.ts";
 import { EXIT, report } from "./exit.ts";
+import { allWritten, standardError } from "./streams.ts";
 
 /** The whole command line; commands stop when the signal asks them to. Help and the version go to `tell`. */
 function commandLine(signal: AbortSignal, tell: (text: string) => void): Command {
@@ -16,7 +17,10 @@ function commandLine(signal: AbortSignal, tell: (text: string) => void): Command
     .version(version)
     .showHelpAfterError("(add --help for the options)")
     .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong use, 3 does not fit, 130 interrupted.");
-  program.exitOverride().configureOutput({ writeOut: tell });
+  program.exitOverride().configureOutput({
+    writeOut: tell,
+    writeErr: (text) => void standardError().write(text),
+  });
   addCommands(program, signal);
   return program;
 }
@@ -24,10 +28,6 @@ function commandLine(signal: AbortSignal, tell: (text: string) => void): Command
 async function main(): Promise<void> {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => controller.abort());
-  // The reader of a pipe may go away; the write that notices it reports it.
-  process.stdout.on("error", () => {});
-  // Who reads messages may go away as well: the exit status says how it went.
-  process.stderr.on("error", () => {});
   let told = "";
   try {
     try {
@@ -42,14 +42,11 @@ async function main(): Promise<void> {
   }
 }
 
-/** Waits until everything that was written has left: where the stream is a pipe, that takes its time on some systems. */
-function written(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    stream.write("", () => resolve());
-  });
+async function run(): Promise<never> {
+  await main();
+  await allWritten();
+  // Nothing is left to do, and to take the memory apart before the end takes longer than to start some commands.
+  process.exit();
 }
 
-await main();
-await Promise.all([process.stdout, process.stderr].map(written));
-// Nothing is left to do, and to take the memory apart before the end takes longer than to start some commands.
-process.exit();
+void run();

@@ -5,6 +5,7 @@ import { sequentialTarget, type Target } from "../extents/index.ts";
 import { chooseFormat, type FormatName, formatFacts, type Output, splitOutput } from "../formats/index.ts";
 import { fileTarget, outputPlace, spooledTarget } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
+import { standardOutput } from "./streams.ts";
 
 /** An output as it was asked for. */
 export interface NamedOutput {
@@ -90,7 +91,7 @@ export function outputName(path: string): string {
 /** Waits until the reader of a pipe has taken the bytes: they are reused afterwards. */
 function writeToStandardOutput(bytes: Uint8Array | string): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.write(bytes, (error) => {
+    standardOutput().write(bytes, (error) => {
       if (error) reject(new DiskwrightError("OUTPUT", `standard output: ${error.message}`, { cause: error }));
       else resolve();
     });

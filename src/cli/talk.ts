@@ -1,4 +1,5 @@
 import { formatSize } from "../bytes/index.ts";
+import { standardError } from "./streams.ts";
 
 /** How a command talks while it works. Everything goes to standard error: standard output is for data. */
 export interface Talk {
@@ -26,12 +27,11 @@ export function warnAll(voice: Talk, warnings: readonly string[]): void {
 
 /** One line that changes in place on a terminal, none of it elsewhere. */
 export function talk(isQuiet: boolean): Talk {
-  const stream = process.stderr;
-  const isTerminal = stream.isTTY === true && !isQuiet;
+  const isTerminal = !isQuiet && standardError().isTTY === true;
   let shown = false;
   let last = 0;
   const clear = (): void => {
-    if (shown) stream.write("\r\x1b[K");
+    if (shown) standardError().write("\r\x1b[K");
     shown = false;
   };
   return {
@@ -40,24 +40,25 @@ export function talk(isQuiet: boolean): Talk {
       const now = Date.now();
       if (now - last < BETWEEN_UPDATES) return;
       last = now;
+      const stream = standardError();
       stream.write(`\r\x1b[K${text().slice(0, (stream.columns ?? 80) - 1)}`);
       shown = true;
     },
     end: clear,
     say(text): void {
       clear();
-      if (!isQuiet) stream.write(`${text}\n`);
+      if (!isQuiet) standardError().write(`${text}\n`);
     },
     warn(text): void {
       clear();
-      stream.write(`${paint("33", "warning:")} ${text}\n`);
+      standardError().write(`${paint("33", "warning:")} ${text}\n`);
     },
   };
 }
 
 /** Colours a word for a terminal, unless NO_COLOR asks for none (no-color.org). */
 export function paint(code: string, text: string): string {
-  const isWanted = process.stderr.isTTY === true && !process.env.NO_COLOR;
+  const isWanted = standardError().isTTY === true && !process.env.NO_COLOR;
   return isWanted ? `\x1b[${code}m${text}\x1b[0m` : text;
 }
 

@@ -10,6 +10,7 @@ import { shellLine, stepOf } from "./machine.ts";
 import type { MachineOptions, OutputOptions } from "./options.ts";
 import { namedOutputs, outputName, print, printJson } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
+import { standardError, standardOutput } from "./streams.ts";
 import { talk, warnAll } from "./talk.ts";
 import { writeImage } from "./write-image.ts";
 
@@ -54,7 +55,7 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
       time,
       voice,
       signal,
-      onOutput: (bytes) => void (json ? process.stderr : process.stdout).write(bytes),
+      onOutput: (bytes) => void (json ? standardError() : standardOutput()).write(bytes),
     });
     if (options.dryRun) {
       await print(shellLine((await planStep(planned, step)).command));

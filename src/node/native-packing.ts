@@ -6,38 +6,70 @@ import {
   portableUnpackers,
   type Unpackers,
 } from "../packing/index.ts";
+import { giveBack } from "./reclaim.ts";
 
 /** As much memory as deflate takes, as qemu has it. */
 const MEMORY_LEVEL = 9;
 
 /** What newer versions of Node have. */
 const newer = zlib as {
-  zstdCompressSync?: (bytes: Uint8Array, options: { params: Record<number, number> }) => Uint8Array;
+  zstdCompressSync?: (
+    bytes: Uint8Array,
+    options: OutputOptions & { params: Record<number, number> },
+  ) => Uint8Array;
   crc32?: (bytes: Uint8Array) => number;
 };
 
 /** `ZSTD_c_compressionLevel`: its name is not known to older versions either. */
 const ZSTD_LEVEL = 100;
 
+/** What the compressors of zlib are told of their output. */
+interface OutputOptions {
+  readonly chunkSize: number;
+}
+
 /** Packs with the libraries of Node; what it does not have comes from packages. */
 export async function nativePack(packing: Packing): Promise<Pack> {
   const { level } = packing;
   const memLevel = MEMORY_LEVEL;
   switch (packing.type) {
-    case "deflate":
-      return (bytes) => zlib.deflateRawSync(bytes, { level, memLevel, windowBits: packing.windowBits });
+    case "deflate": {
+      const { windowBits } = packing;
+      return reclaimed((bytes, output) =>
+        zlib.deflateRawSync(bytes, { level, memLevel, windowBits, ...output }),
+      );
+    }
     case "zlib":
-      return (bytes) => zlib.deflateSync(bytes, { level, memLevel });
+      return reclaimed((bytes, output) => zlib.deflateSync(bytes, { level, memLevel, ...output }));
     case "deflate-part": {
       const finishFlush = zlib.constants.Z_SYNC_FLUSH;
-      return (bytes) => zlib.deflateRawSync(bytes, { level, memLevel, finishFlush });
+      return reclaimed((bytes, output) =>
+        zlib.deflateRawSync(bytes, { level, memLevel, finishFlush, ...output }),
+      );
     }
     case "zstd": {
       const { zstdCompressSync } = newer;
       if (zstdCompressSync === undefined) return portablePack(packing);
-      return (bytes) => zstdCompressSync(bytes, { params: { [ZSTD_LEVEL]: level } });
+      const params = { [ZSTD_LEVEL]: level };
+      return reclaimed((bytes, output) => zstdCompressSync(bytes, { params, ...output }));
     }
   }
+}
+
+/** Room for what packed bytes can be longer than those that are packed, where that is little. */
+const SLACK = 1024;
+
+/** Compresses into one piece of memory, which is given back when the next one is needed. */
+function reclaimed(compress: (bytes: Uint8Array, output: OutputOptions) => Uint8Array): Pack {
+  let last: ArrayBufferLike | undefined;
+  return (bytes) => {
+    if (last !== undefined) giveBack(last);
+    const chunkSize = bytes.length + SLACK;
+    const packed = compress(bytes, { chunkSize });
+    // What needed more than one piece was joined in memory that it may share with others.
+    last = packed.buffer.byteLength === chunkSize ? packed.buffer : undefined;
+    return packed;
+  };
 }
 
 /** CRC-32 by Node, where it has one. */

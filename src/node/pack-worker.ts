@@ -2,10 +2,12 @@ import { parentPort, workerData } from "node:worker_threads";
 import { checksumOf, type Packing, packUnits, portablePack, type UnitPacker } from "../packing/index.ts";
 import { nativeCrc32, nativePack } from "./native-packing.ts";
 import type { PackMessage, PackResponse, PackWorkerData, SharedSlot } from "./packer-pool.ts";
+import { youngGarbageCollector } from "./reclaim.ts";
 
 // What a worker thread of packers does: units in, packed units out, nothing kept.
 
 const { isPortable } = workerData as PackWorkerData;
+const collectGarbage = youngGarbageCollector();
 const slots = new Map<number, SharedSlot>();
 const packings = new Map<number, Promise<UnitPacker>>();
 
@@ -21,16 +23,17 @@ async function answer(message: Extract<PackMessage, { type: "pack" }>): Promise<
   const { id, packing, slot, length, unitSize } = message;
   const packer = await packings.get(packing)!;
   const { input, output } = slots.get(slot)!;
-  const { packed, checksums } = packUnits(packer, input.subarray(0, length), unitSize);
   let at = 0;
-  for (const unit of packed) {
-    if (unit === undefined) continue;
+  const keep = (unit: Uint8Array): Uint8Array => {
     output.set(unit, at);
     at += unit.length;
-  }
+    return output.subarray(at - unit.length, at);
+  };
+  const { packed, checksums } = packUnits(packer, input.subarray(0, length), unitSize, keep);
   const sizes = packed.map((unit) => unit?.length);
   const response: PackResponse = { id, sizes, checksums };
   parentPort!.postMessage(response);
+  collectGarbage(length);
 }
 
 // A failure ends the thread, which tells who waits.

@@ -12,7 +12,7 @@ export type Packing =
 /** Sums bytes up in 32 bits. */
 export type Checksum = (bytes: Uint8Array) => number;
 
-/** Compresses bytes into new ones. */
+/** Compresses bytes into others, which may be valid only until the next call. */
 export type Pack = (bytes: Uint8Array) => Uint8Array;
 
 /** Unpacks bytes that become `size` bytes; throws when they are damaged or become more. */

@@ -10,7 +10,7 @@ import { zstdFrameSize } from "./zstd-frame.ts";
 /** As much memory as deflate takes, as qemu has it; it has a part in where blocks end. */
 const MEMORY_LEVEL = 9;
 
-/** Packs with pako and the WebAssembly of zstd, in any host. */
+/** Packs with pako and the WebAssembly of zstd, in any host. What they make stays valid. */
 export async function portablePack(packing: Packing): Promise<Pack> {
   const { level } = packing;
   switch (packing.type) {
@@ -63,7 +63,7 @@ export async function portablePacker(packing: Packing): Promise<Packer> {
   return {
     parallel: 1,
     pack: async (bytes, unitSize) => ({
-      ...packUnits({ pack, checksum }, bytes.slice(), unitSize),
+      ...packUnits({ pack, checksum }, bytes.slice(), unitSize, (packed) => packed),
       release(): void {},
     }),
     close: async () => {},

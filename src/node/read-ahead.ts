@@ -4,8 +4,8 @@ import type { FileSource } from "./file-source.ts";
 /** What is read in one go. A multiple of the windows in which holes are found. */
 const PART = 2 * 1024 * 1024;
 
-/** How many parts are read at once: one is in use, one waits, one is on its way. */
-const PARTS = 3;
+/** How many parts there are: one is in use, the others wait or are on their way. */
+const PARTS = 4;
 
 /** A part of a file. Its bytes are valid until the next one is asked for. */
 export interface FilePart {

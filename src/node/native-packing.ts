@@ -59,15 +59,16 @@ export async function nativePack(packing: Packing): Promise<Pack> {
 /** Room for what packed bytes can be longer than those that are packed, where that is little. */
 const SLACK = 1024;
 
-/** Compresses into one piece of memory, which is given back when the next one is needed. */
+/** Compresses into one piece of memory, which is given back when the next one is needed, where that can be. */
 function reclaimed(compress: (bytes: Uint8Array, output: OutputOptions) => Uint8Array): Pack {
   let last: ArrayBufferLike | undefined;
   return (bytes) => {
-    if (last !== undefined) giveBack(last);
+    if (last !== undefined) giveBack?.(last);
     const chunkSize = bytes.length + SLACK;
     const packed = compress(bytes, { chunkSize });
-    // What needed more than one piece was joined in memory that it may share with others.
-    last = packed.buffer.byteLength === chunkSize ? packed.buffer : undefined;
+    // What needed more than one piece was joined in memory that it may share with others. What cannot be given back
+    // is not held: it would outlive the next collection, and then stay for long.
+    last = giveBack && packed.buffer.byteLength === chunkSize ? packed.buffer : undefined;
     return packed;
   };
 }

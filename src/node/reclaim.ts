@@ -8,9 +8,8 @@ import { runInNewContext } from "node:vm";
 const { transfer } = ArrayBuffer.prototype as { transfer?: (length: number) => unknown };
 
 /** Gives the memory of a buffer back at once, where that can be. Nobody may use it afterwards. */
-export function giveBack(buffer: ArrayBufferLike): void {
-  transfer?.call(buffer, 0);
-}
+export const giveBack: ((buffer: ArrayBufferLike) => void) | undefined =
+  transfer && ((buffer) => void transfer.call(buffer, 0));
 
 /** What is worked on between two collections, in bytes. */
 const BETWEEN_COLLECTIONS = 1024 * 1024;

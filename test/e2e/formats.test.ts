@@ -215,6 +215,38 @@ console.log("done");
   });
 });
 
+describe("the memory of packers", () => {
+  it("is given back as they work, also when two of them take turns", () => {
+    const script = `
+import { packers } from ${JSON.stringify(join(import.meta.dirname, "../../dist/node/index.js"))};
+const factory = packers({ workers: 4 });
+const ways = [
+  { packer: await factory({ type: "deflate", windowBits: 12, level: 1 }), unitSize: 65536 },
+  { packer: await factory({ type: "deflate-part", level: 1 }), unitSize: 524288 },
+];
+// Every other byte is noise: half of it remains.
+let state = 1;
+const bytes = Uint8Array.from({ length: 524288 }, (_, index) => {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return index % 2 === 0 ? state >>> 24 : 0;
+});
+for (let round = 0; round < 100; round++) {
+  const packed = await Promise.all(
+    [...ways, ...ways].map(({ packer, unitSize }) => packer.pack(bytes, unitSize)),
+  );
+  for (const { release } of packed) release();
+}
+console.log(Math.round(process.resourceUsage().maxRSS / 1024));
+for (const { packer } of ways) await packer.close();
+`;
+    writeFileSync(at("memory.mjs"), script);
+    // In MiB. Where garbage waits for V8 to look for it, each of the four threads takes some 30 more.
+    const { output } = run(process.execPath, [at("memory.mjs")]);
+    expect(Number(output)).toBeGreaterThan(40);
+    expect(Number(output)).toBeLessThan(170);
+  });
+});
+
 describe("outputs", () => {
   it("are chosen by the ends of their names", () => {
     const output = at("named.vhdx");

@@ -16,7 +16,7 @@ import {
   statSync,
   unlinkSync,
 } from "node:fs";
-import { basename, dirname, isAbsolute, join, resolve, sep } from "node:path";
+import { basename, dirname, isAbsolute, join, sep } from "node:path";
 import { formatBytes } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 import { type CancelSignal, sequentialTarget, type Target } from "../extents/index.ts";
@@ -182,9 +182,10 @@ const MOST_LINKS = 40;
  */
 export function outputPlace(path: string): string {
   return attempt(path, () => {
+    if (path.endsWith(sep)) throw new Error("is the name of a directory: name a file");
     let at = path;
-    for (let followed = 0; followed < MOST_LINKS; followed++) {
-      if (!existsSync(dirname(at))) return resolve(at);
+    for (let followed = 0; followed <= MOST_LINKS; followed++) {
+      if (!existsSync(dirname(at))) return isAbsolute(at) ? at : `${process.cwd()}${sep}${at}`;
       // Only from the real directory does ".." lead where the system takes it.
       const directory = realpathSync.native(dirname(at));
       at = join(directory, basename(at));
@@ -192,7 +193,7 @@ export function outputPlace(path: string): string {
       const leadsTo = readlinkSync(at);
       at = isAbsolute(leadsTo) ? leadsTo : `${directory}${sep}${leadsTo}`;
     }
-    throw new Error("its links lead in a circle");
+    throw new Error(`more than ${MOST_LINKS} links lead from it, or they lead in a circle`);
   });
 }
 

@@ -176,6 +176,7 @@ async function backingDisk(
     "the name of the backing file",
   );
   const name = utf8Text(bytes) ?? "a name that is not UTF-8";
+  if (name === "" || name.includes("\0")) throw corrupt("the name of its backing file is none");
   if (backing === undefined) {
     throw unsupported(
       `it is a difference to ${JSON.stringify(name)}, which is not opened unless it is allowed (--backing)`,

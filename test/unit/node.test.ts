@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -406,7 +407,9 @@ describe("fileTarget", () => {
     expect(readdirSync(top).sort()).toEqual(["linked", "x"]);
     expect(outputPlace(join(top, "linked/up.img"))).toBe(outputPlace(join(top, "x/z.img")));
     symlinkSync("circle.img", join(top, "circle.img"));
-    expect(() => outputPlace(join(top, "circle.img"))).toThrow("circle.img: its links lead in a circle");
+    expect(() => outputPlace(join(top, "circle.img"))).toThrow(/circle\.img: .*they lead in a circle/);
+    for (let link = 0; link < 40; link++) symlinkSync(`chain ${link + 1}`, join(top, `chain ${link}`));
+    expect(outputPlace(join(top, "chain 0"))).toBe(join(realpathSync(top), "chain 40"));
   });
 
   it("can be aborted after its commit, as when another output fails", async () => {
@@ -440,9 +443,15 @@ describe("fileTarget", () => {
   it.each([
     ["a directory", ".", /is a directory/],
     ["a directory that is not there", "nowhere/x.img", /there is no directory .*nowhere: make it first/],
+    [
+      "a directory that is not there, on the way up",
+      "nowhere/../x.img",
+      /there is no directory .*make it first/,
+    ],
+    ["the name of a directory", "nothing/", /is the name of a directory: name a file/],
     ["a device, unless forced", "/dev/null", /use --force/],
   ])("refuses %s", async (_, name, message) => {
-    const path = name.startsWith("/") ? name : join(scratch, name);
+    const path = name.startsWith("/") ? name : `${scratch}/${name}`;
     await expect((async () => send(fileTarget(path)))()).rejects.toThrow(message);
   });
 });

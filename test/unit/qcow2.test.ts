@@ -135,6 +135,18 @@ describe("the reader of qcow2", () => {
     },
   );
 
+  it.each([0, 4])("refuses a name of the disk below of %d bytes that names nothing", async (length) => {
+    const bytes = container.slice();
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(8, 2048n);
+    view.setUint32(16, length);
+    const backing = vi.fn();
+    await expect(openQcow2(bytesSource(bytes), { unpackers, backing })).rejects.toThrow(
+      "the name of its backing file is none",
+    );
+    expect(backing).not.toHaveBeenCalled();
+  });
+
   it("reads no extensions behind the start of the name of the disk below: version 2 may have no end of them", async () => {
     const bytes = container.slice();
     const view = new DataView(bytes.buffer);

@@ -106,7 +106,7 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     .addOption(spoolOption())
     .option("--json", "as JSON")
     .action(async (path: string, options: InspectOptions) =>
-      (await import("./inspect.ts")).runInspect(path, options),
+      (await import("./inspect.ts")).runInspect(path, options, signal),
     );
 
   later

@@ -33,6 +33,7 @@ export async function runConvert(
     format: options.from,
     isBackingAllowed: options.backing,
     spoolDirectory: options.spool,
+    signal,
   });
   try {
     warnAll(voice, [...disk.problems, ...unusedOptions(outputs, options)]);

@@ -14,11 +14,12 @@ export interface InspectOptions {
 }
 
 /** `diskwright inspect` */
-export async function runInspect(path: string, options: InspectOptions): Promise<void> {
+export async function runInspect(path: string, options: InspectOptions, signal: AbortSignal): Promise<void> {
   const { disk, close } = await openImage(path, {
     format: options.from,
     isBackingAllowed: options.backing,
     spoolDirectory: options.spool,
+    signal,
   });
   try {
     const sectorSize =

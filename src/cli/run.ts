@@ -1,6 +1,6 @@
 import type { ReadableFormat } from "../formats/index.ts";
 import { inspect } from "../inspect/index.ts";
-import { aboutImage, openImage } from "../node/index.ts";
+import { aboutImage, fileCompression, openImage } from "../node/index.ts";
 import { startImage } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 import { shellLine } from "./machine.ts";
@@ -60,13 +60,14 @@ async function lookAt(
   path: string,
   from: ReadableFormat | undefined,
 ): Promise<{ readonly format: string; readonly hasEfi: boolean }> {
-  const { disk, compression, close } = await openImage(path, { format: from });
+  const compression = from === undefined ? fileCompression(path) : undefined;
+  if (compression !== undefined) {
+    throw new UsageError(
+      `${path}: QEMU cannot start what is packed by ${compression}: unpack it first (diskwright convert)`,
+    );
+  }
+  const { disk, close } = await openImage(path, { format: from });
   try {
-    if (compression !== undefined) {
-      throw new UsageError(
-        `${path}: QEMU cannot start what is packed by ${compression}: unpack it first (diskwright convert)`,
-      );
-    }
     const { table, format } = await aboutImage(path, () => inspect(disk));
     const hasEfi = table.partitions.some(({ typeName, type }) => typeName === "esp" || type === "0xef");
     return { format, hasEfi };

@@ -2,7 +2,7 @@ import type { ReadableFormat } from "../formats/index.ts";
 import { describeDisk } from "../harvest/index.ts";
 import { type ImageSpec, image, plan } from "../image/index.ts";
 import { hasType, isEfiSystemPartition, type Layout, type LayoutPartition } from "../layouts/index.ts";
-import { aboutImage, openImage } from "../node/index.ts";
+import { aboutImage, fileCompression, openImage } from "../node/index.ts";
 import { planStep, runInPlannedImage } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 import { machineFields } from "./flags.ts";
@@ -29,13 +29,17 @@ export interface VmCommandOptions extends MachineOptions, OutputOptions {
 export async function runVm(path: string, options: VmCommandOptions, signal: AbortSignal): Promise<void> {
   const { json = false, quiet = false } = options;
   const voice = talk(quiet);
-  const { disk, compression, close } = await openImage(path, {
+  const compression = options.from === undefined ? fileCompression(path) : undefined;
+  const { disk, close } = await openImage(path, {
     format: options.from,
     spoolDirectory: options.spool,
+    signal,
   });
   try {
-    if (options.output === undefined && compression !== undefined && disk.format !== "gce") {
-      throw new UsageError(`${path} is packed by ${compression}: name the image that is written with -o`);
+    // Of those that are packed, only what is made for Google's cloud is written the way it was.
+    if (options.output === undefined && compression !== (disk.format === "gce" ? "gzip" : undefined)) {
+      const how = compression === undefined ? "in a tar" : `packed by ${compression}`;
+      throw new UsageError(`${path} is ${how}: name the image that is written with -o`);
     }
     // Without an output the image itself is replaced, in the format that it has.
     const named = options.output ?? [`${disk.format}:${path}`];

@@ -1,6 +1,6 @@
 export { tarArchive } from "./archive.ts";
 export { assemble } from "./assemble.ts";
-export { compressionOf } from "./compression.ts";
+export { type Compression, compressionOf } from "./compression.ts";
 export { decompressed } from "./decompress.ts";
 export { type DirectoryOptions, directory, entry } from "./directory.ts";
 export { FileReader } from "./file-reader.ts";
@@ -9,7 +9,13 @@ export { type FileTargetOptions, fileTarget, outputPlace, replaceFile } from "./
 export { isSystemError, reasonOf } from "./host-error.ts";
 export { nativeHash } from "./native-hash.ts";
 export { nativeUnpackers } from "./native-packing.ts";
-export { aboutImage, type OpenedImage, openImage } from "./open-image.ts";
+export {
+  aboutImage,
+  fileCompression,
+  type OpenedImage,
+  type OpenImageOptions,
+  openImage,
+} from "./open-image.ts";
 export { type PackerOptions, packers } from "./packers.ts";
 export { rawFile } from "./raw-file.ts";
 export { RawFileDisk } from "./raw-file-disk.ts";

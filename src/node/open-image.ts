@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
-import { type ByteSource, contentSource } from "../extents/index.ts";
+import { type ByteSource, type CancelSignal, contentSource, eventLoopTurn } from "../extents/index.ts";
 import { formatOfName, openDisk, READABLE_FORMATS, type ReadableFormat } from "../formats/index.ts";
 import { tarArchive } from "./archive.ts";
 import { type Compression, compressionOf, MAGIC_SIZE } from "./compression.ts";
@@ -21,13 +21,13 @@ export interface OpenImageOptions {
   readonly isBackingAllowed?: boolean | undefined;
   /** Where what a compressed image holds is kept meanwhile. Default: beside it. */
   readonly spoolDirectory?: string | undefined;
+  /** Stops the unpacking of a compressed image. */
+  readonly signal?: CancelSignal | undefined;
 }
 
 /** A disk that is open, until it is closed. */
 export interface OpenedImage {
   readonly disk: Disk;
-  /** How the file is packed as a whole, whatever the format in it. */
-  readonly compression: Compression | undefined;
   close(): void;
 }
 
@@ -38,15 +38,16 @@ const DEEPEST_BACKING = 16;
  * Opens the disk in a file of the host, whatever the format. One that is packed as a whole (gzip, zstd, xz) is
  * unpacked into a file without a name.
  *
- * @throws DiskwrightError `SOURCE_UNREADABLE`, `CORRUPT` or `UNSUPPORTED_IMAGE`, with the path.
+ * @throws DiskwrightError `SOURCE_UNREADABLE`, `CORRUPT` or `UNSUPPORTED_IMAGE`, with the path; `OUTPUT` where there
+ *   is no room for what is unpacked; `ABORTED` on request.
  */
 export async function openImage(path: string, options: OpenImageOptions = {}): Promise<OpenedImage> {
   const files: FileSource[] = [];
   const close = (): void => {
-    for (const file of files) file.close();
+    for (const file of files.splice(0)) file.close();
   };
   try {
-    return { ...(await aboutImage(path, () => openAt(path, { ...options, depth: 0, files }))), close };
+    return { disk: await aboutImage(path, () => openAt(path, { ...options, depth: 0, files })), close };
   } catch (error) {
     close();
     throw error;
@@ -77,7 +78,7 @@ interface Level extends OpenImageOptions {
 
 const ABOUT_IMAGES: ReadonlySet<ErrorCode> = new Set(["CORRUPT", "UNSUPPORTED_IMAGE", "SOURCE_CHANGED"]);
 
-async function openAt(path: string, level: Level): Promise<Omit<OpenedImage, "close">> {
+async function openAt(path: string, level: Level): Promise<Disk> {
   if (level.depth > DEEPEST_BACKING) {
     throw new DiskwrightError(
       "CORRUPT",
@@ -86,20 +87,32 @@ async function openAt(path: string, level: Level): Promise<Omit<OpenedImage, "cl
   }
   const file = fileSource(path);
   level.files.push(file);
-  if (level.format !== undefined) {
-    return { disk: await openContent(path, file, level), compression: undefined };
-  }
-  const spoolDirectory = level.spoolDirectory ?? dirname(resolve(path));
-  const compression = compressionOf(file.read(0, Math.min(file.size, MAGIC_SIZE)));
+  if (level.format !== undefined) return openContent(path, file, level);
+  const compression = compressionAtStart(file);
   let content = file;
   if (compression !== undefined) {
-    content = await unpackedFile(file, compression, spoolDirectory);
+    content = await unpackedFile(file, compression, level);
     level.files.push(content);
   }
-  const disk = isTar(content)
-    ? await openArchived(path, spoolDirectory)
-    : await openContent(path, content, level);
-  return { disk, compression };
+  return isTar(content) ? openArchived(content, level) : openContent(path, content, level);
+}
+
+/**
+ * How a file of the host is compressed as a whole, as its first bytes tell.
+ *
+ * @throws DiskwrightError `SOURCE_UNREADABLE`.
+ */
+export function fileCompression(path: string): Compression | undefined {
+  const file = fileSource(path);
+  try {
+    return compressionAtStart(file);
+  } finally {
+    file.close();
+  }
+}
+
+function compressionAtStart(file: FileSource): Compression | undefined {
+  return compressionOf(file.read(0, Math.min(file.size, MAGIC_SIZE)));
 }
 
 /** The magic of every tar since POSIX.1-1988, and of GNU tar. */
@@ -108,8 +121,8 @@ function isTar(file: FileSource): boolean {
 }
 
 /** The disk in an archive, as Google's cloud exports it: the file `disk.raw`. */
-async function openArchived(path: string, spoolDirectory: string): Promise<Disk> {
-  const tree = await tarArchive(path, { spoolDirectory });
+async function openArchived({ descriptor, path }: FileSource, { signal }: Level): Promise<Disk> {
+  const tree = await tarArchive({ descriptor, name: path }, { signal });
   const row = tree.find("/disk.raw");
   if (row === undefined) {
     throw new DiskwrightError(
@@ -122,6 +135,7 @@ async function openArchived(path: string, spoolDirectory: string): Promise<Disk>
 
 async function openContent(path: string, file: FileSource, level: Level): Promise<Disk> {
   const { format, isBackingAllowed = false, isUndeclared = false } = level;
+  const problemsBelow: string[] = [];
   const backing = async (name: string, declared: string | undefined): Promise<ByteSource> => {
     if (isUndeclared) {
       throw new DiskwrightError(
@@ -130,14 +144,16 @@ async function openContent(path: string, file: FileSource, level: Level): Promis
       );
     }
     const below = isAbsolute(name) ? name : resolve(dirname(path), name);
-    return (await openAt(below, levelBelow(level, below, declared))).disk;
+    const disk = await aboutImage(below, () => openAt(below, levelBelow(level, below, declared)));
+    problemsBelow.push(...disk.problems.map((problem) => `${below}: ${problem}`));
+    return disk;
   };
   const disk = await openDisk(file, {
     format,
     unpackers: async () => (await import("./native-packing.ts")).nativeUnpackers(),
     ...(isBackingAllowed ? { backing } : {}),
   });
-  if (disk.format !== "raw") return disk;
+  if (disk.format !== "raw") return { ...disk, problems: [...disk.problems, ...problemsBelow] };
   const problems = format === undefined ? [...disk.problems, ...nameProblems(path)] : disk.problems;
   // A raw disk in a file that has a name is read in a way of its own.
   return file.isNamed ? new RawFileDisk(file, problems) : { ...disk, problems };
@@ -177,9 +193,10 @@ const PIECE = 256 * 1024;
 async function unpackedFile(
   file: FileSource,
   compression: Compression,
-  directory: string,
+  { spoolDirectory, signal }: Level,
 ): Promise<FileSource> {
   const { path } = file;
+  const directory = spoolDirectory ?? dirname(resolve(path));
   // Most images are not compressed: what unpacks them is loaded when it is needed.
   const { decompressed } = await import("./decompress.ts");
   const kept = <Result>(action: () => Result): Result => {
@@ -196,12 +213,17 @@ async function unpackedFile(
   const { descriptor } = kept(() => openUnnamed(directory));
   try {
     let size = 0;
+    let untilTurn = BETWEEN_TURNS;
     for await (const piece of decompressed(piecesOf(file), compression, path)) {
       for (let at = 0; at < piece.length; at += HOLE) {
         const part = piece.subarray(at, at + HOLE);
         if (!isZeros(part)) kept(() => writeAll(descriptor, part, size + at));
       }
       size += piece.length;
+      untilTurn -= piece.length;
+      if (untilTurn > 0) continue;
+      untilTurn = BETWEEN_TURNS;
+      await eventLoopTurn(signal);
     }
     kept(() => ftruncateSync(descriptor, size));
     return descriptorSource({ descriptor, size, path });
@@ -210,6 +232,9 @@ async function unpackedFile(
     throw error;
   }
 }
+
+/** How much is unpacked between two looks at the signal, in bytes. */
+const BETWEEN_TURNS = 16 * 1024 * 1024;
 
 /** A file, piece by piece. */
 async function* piecesOf(file: FileSource): AsyncGenerator<Uint8Array> {

@@ -19,14 +19,16 @@ const BETWEEN_COLLECTIONS = 1024 * 1024;
  * bytes it had. One collection takes a fraction of a millisecond.
  */
 export function youngGarbageCollector(): (worked: number) => void {
-  // There is no other way to ask V8 for it.
+  // There is no other way to ask V8 for it. The flag is one of the whole process: another thread may take it back.
   setFlagsFromString("--expose-gc");
-  const collect: (options: { readonly type: "minor" }) => void = runInNewContext("globalThis.gc");
+  const collect: ((options: { readonly type: "minor" }) => void) | undefined =
+    runInNewContext("globalThis.gc");
+  setFlagsFromString("--no-expose-gc");
   let uncollected = 0;
   return (worked) => {
     uncollected += worked;
     if (uncollected < BETWEEN_COLLECTIONS) return;
     uncollected = 0;
-    collect({ type: "minor" });
+    collect?.({ type: "minor" });
   };
 }

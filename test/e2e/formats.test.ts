@@ -1,5 +1,6 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   closeSync,
   existsSync,
@@ -14,6 +15,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { FORMAT_NAMES, type FormatName } from "../../src/formats/index.ts";
@@ -431,14 +433,34 @@ describe("an image", () => {
     }
     expect(diskwright(["inspect", packed]).stdout).toMatch(/^raw image/);
     expect(diskwright(["run", packed, "--dry-run"]).stderr).toMatch(/QEMU cannot start .* packed by gzip/);
-    const before = sha256(packed);
-    const { status, stderr } = diskwright(["vm", packed, "--script", packed]);
-    expect(stderr).toMatch(/whole\.img\.gz is packed by gzip: name the image that is written with -o/);
-    expect(status).toBe(2);
-    expect(sha256(packed)).toBe(before);
+    writeFileSync(at("disk.raw"), readFileSync(image("raw")));
+    run("tar", ["-C", scratch, "-cf", at("whole.tar"), "disk.raw"]);
+    for (const [path, message] of [
+      [packed, /whole\.img\.gz is packed by gzip: name the image that is written with -o/],
+      [at("whole.tar"), /whole\.tar is in a tar: name the image that is written with -o/],
+    ] as const) {
+      const before = sha256(path);
+      const { status, stderr } = diskwright(["vm", path, "--script", path]);
+      expect(stderr).toMatch(message);
+      expect(status).toBe(2);
+      expect(sha256(path)).toBe(before);
+    }
   });
 
-  it("that cannot be read leaves no file open", () => {
+  it("stops when that is asked for while it is unpacked", async () => {
+    const packed = at("zeros.gz");
+    writeFileSync(packed, gzipSync(Buffer.alloc(256 * 2 ** 20), { level: 1 }));
+    // Members of gzip may follow each other.
+    writeFileSync(packed, Buffer.concat(Array.from({ length: 32 }, () => readFileSync(packed))));
+    const child = spawn(process.execPath, [MAIN, "inspect", packed], { stdio: "ignore" });
+    await setTimeout(1000);
+    child.kill("SIGINT");
+    const [status] = await once(child, "exit");
+    expect(status).toBe(130);
+    expect(readdirSync(scratch).filter((name) => name.endsWith(".spool"))).toEqual([]);
+  });
+
+  it("leaves no file open, be it read or not", () => {
     writeFileSync(at("packed.bz2"), "BZh91AY&SY");
     const script = `
 import { readdirSync } from "node:fs";
@@ -501,6 +523,30 @@ describeWith(["qemu-img"], "an image", () => {
         ...[at("over-packed.qcow2"), at("flat2.img")],
       ]).stderr,
     ).toMatch(/nowhere: what .*base\.qcow2\.gz holds is kept there/);
+    const missing = ["-b", "disk.raw", "-F", "raw", at("over-raw.qcow2"), "1M"];
+    writeFileSync(at("disk.raw"), Buffer.alloc(2 ** 20));
+    run("qemu-img", ["create", "-f", "qcow2", "-u", ...missing]);
+    run("qemu-img", ["rebase", "-u", "-b", "disk.raw", "-F", "qcow2", at("over-raw.qcow2")]);
+    expect(diskwright(["convert", "--backing", at("over-raw.qcow2"), at("flat2.img")]).stderr).toMatch(
+      /^error: [^ ]*disk\.raw: the file is no qcow2/,
+    );
+    writeFileSync(at("named.vhd"), Buffer.alloc(2 ** 20, 1));
+    run("qemu-img", [
+      "create",
+      "-f",
+      "qcow2",
+      "-u",
+      "-b",
+      "named.vhd",
+      "-F",
+      "raw",
+      at("over-vhd.qcow2"),
+      "1M",
+    ]);
+    writeFileSync(at("over-vhd.qcow2"), undeclared(at("over-vhd.qcow2")));
+    expect(diskwright(["convert", "--backing", at("over-vhd.qcow2"), at("flat2.img")]).stderr).toMatch(
+      /^warning: [^ ]*named\.vhd: its name says vpc/,
+    );
     run("qemu-img", ["rebase", "-u", "-b", "over.qcow2", "-F", "qcow2", at("over.qcow2")]);
     expect(diskwright(["convert", "--backing", at("over.qcow2"), at("flat2.img")]).stderr).toMatch(/circle/);
   });

@@ -19,11 +19,11 @@ const BETWEEN_COLLECTIONS = 1024 * 1024;
  * bytes it had. One collection takes a fraction of a millisecond.
  */
 export function youngGarbageCollector(): (worked: number) => void {
-  // There is no other way to ask V8 for it. The flag is one of the whole process: another thread may take it back.
+  // There is no other way to ask V8 for it. The flag is one of the whole process, and stays: one thread would take it
+  // from another that is just starting.
   setFlagsFromString("--expose-gc");
   const collect: ((options: { readonly type: "minor" }) => void) | undefined =
     runInNewContext("globalThis.gc");
-  setFlagsFromString("--no-expose-gc");
   let uncollected = 0;
   return (worked) => {
     uncollected += worked;

@@ -22,4 +22,5 @@ export { RawFileDisk } from "./raw-file-disk.ts";
 export { spooledTarget } from "./spooled-target.ts";
 export { type StageOptions, stage } from "./stage.ts";
 export type { TarOptions, TarSource } from "./tar.ts";
+export { writeAll } from "./write-all.ts";
 export type { XattrFilter, XattrOptions, XattrPolicy, XattrReader } from "./xattrs.ts";

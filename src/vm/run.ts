@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DiskwrightError } from "../errors.ts";
-import { reasonOf, replaceFile } from "../node/index.ts";
+import { reasonOf, replaceFile, writeAll } from "../node/index.ts";
 import { type ChosenAccelerator, chooseAccelerator } from "./accelerator.ts";
 import { type Accelerator, type StepMachine, stepArguments } from "./command-line.ts";
 import { VmError, type VmEvidence } from "./error.ts";
@@ -310,9 +310,7 @@ async function withConsoleLog<Result>(
   const descriptor = attempt(() => openSync(consoleLog, "w"));
   try {
     return await run((bytes) => {
-      attempt(() => {
-        for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
-      });
+      attempt(() => writeAll(descriptor, bytes, null));
       onConsole?.(bytes);
     });
   } finally {

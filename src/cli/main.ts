@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { addCommands } from "./commands.ts";
 import { EXIT, report } from "./exit.ts";
+import { print } from "./output.ts";
 import { allWritten, standardError } from "./streams.ts";
 
 /** The whole command line; commands stop when the signal asks them to. Help and the version go to `tell`. */
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
       await commandLine(controller.signal, (text) => void (told += text)).parseAsync();
     } finally {
       // The program ends by an exception when it has only help to give.
-      if (told !== "") await (await import("./output.ts")).print(told.trimEnd());
+      if (told !== "") await print(told.trimEnd());
     }
     process.exitCode = EXIT.done;
   } catch (error) {

@@ -2,7 +2,7 @@
 
 const opened = new Set<NodeJS.WriteStream>();
 
-/** For data. Whoever writes learns of failures from the write. */
+/** For data. A failure is told to the callback of the write. */
 export function standardOutput(): NodeJS.WriteStream {
   return open(process.stdout);
 }

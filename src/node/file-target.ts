@@ -117,12 +117,17 @@ function replacingTarget(
   let pending = "";
   let descriptor: number | undefined;
 
+  /** Only once, even if that fails: the number may be another file's by then. */
+  function close(): void {
+    const open = descriptor!;
+    descriptor = undefined;
+    closeSync(open);
+  }
+
   async function drop(): Promise<void> {
     if (descriptor === undefined) return;
     await syncing?.settled();
-    const open = descriptor;
-    descriptor = undefined;
-    closeSync(open);
+    close();
     unlinkSync(pending);
   }
 
@@ -145,9 +150,7 @@ function replacingTarget(
       attempt(path, () => {
         if (sync) fsyncSync(descriptor!);
         renameSync(pending, final);
-        const open = descriptor!;
-        descriptor = undefined;
-        closeSync(open);
+        close();
         if (sync) syncDirectory(dirname(final));
       });
     },

@@ -1,4 +1,4 @@
-import type { Extent, Target } from "../extents/index.ts";
+import type { Awaitable, Extent, Target } from "../extents/index.ts";
 import type { ContainerFacts, ContainerLayout } from "./layout.ts";
 import type { UnitSet } from "./unit-set.ts";
 
@@ -51,7 +51,8 @@ abstract class ContainerTarget implements Target {
       while (end < bytes.length && this.#placeOf(this.#unit + 1) === place + end - done) {
         end = Math.min(bytes.length, end + unitSize);
       }
-      await this.put(place, bytes.subarray(done, end));
+      const putting = this.put(place, bytes.subarray(done, end));
+      if (putting !== undefined) await putting;
       done = end;
     }
   }
@@ -60,9 +61,8 @@ abstract class ContainerTarget implements Target {
     return Promise.resolve(this.into.abort());
   }
 
-  protected async put(position: number, bytes: Uint8Array): Promise<void> {
-    const writing = this.into.write(position, bytes);
-    if (writing !== undefined) await writing;
+  protected put(position: number, bytes: Uint8Array): Awaitable<void> {
+    return this.into.write(position, bytes);
   }
 
   protected placeNext(unit: number): number {

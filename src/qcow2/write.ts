@@ -1,8 +1,11 @@
 import { type ContainerLayout, type ContainerTables, UnitSet } from "../container/index.ts";
 import { bytesExtent, type Extent, merged } from "../extents/index.ts";
 import { emptySize, type Qcow2Plan } from "./plan.ts";
-import { COPIED, ENTRY, REFCOUNT_BYTES } from "./structures.ts";
+import { COPIED, ENTRY } from "./structures.ts";
 import { headerExtent, l1Extents, refcountTableExtent } from "./tables.ts";
+
+/** A refcount of one as it is stored, high byte first, in the order of this host. */
+const USED_ONCE = new Uint16Array(Uint8Array.of(0, 1).buffer)[0]!;
 
 /**
  * A qcow2 whose clusters are stored as they are. Behind the header, the refcount table, its first block and the L1
@@ -20,6 +23,8 @@ class PlainLayout implements ContainerLayout {
   readonly #placed = new UnitSet();
   /** The cluster of each L2 table, by its number. */
   readonly #l2Clusters = new Map<number, number>();
+  /** The L2 table that maps the unit that was placed last. */
+  #table = -1;
   #next: number;
 
   constructor(plan: Qcow2Plan) {
@@ -30,7 +35,10 @@ class PlainLayout implements ContainerLayout {
 
   place(unit: number): number {
     const table = Math.floor(unit / this.#plan.l2Entries);
-    if (!this.#l2Clusters.has(table)) this.#l2Clusters.set(table, this.#allocate());
+    if (table !== this.#table) {
+      this.#table = table;
+      this.#l2Clusters.set(table, this.#allocate());
+    }
     this.#placed.add(unit);
     return this.#allocate() * this.unitSize;
   }
@@ -79,26 +87,40 @@ class PlainLayout implements ContainerLayout {
   *#refcounts(blocks: readonly number[]): Generator<Extent> {
     for (const [index, cluster] of blocks.entries()) {
       const counted = Math.min(this.#plan.blockEntries, this.#next - index * this.#plan.blockEntries);
-      const bytes = new Uint8Array(counted * REFCOUNT_BYTES);
-      for (let at = 1; at < bytes.length; at += REFCOUNT_BYTES) bytes[at] = 1;
-      yield bytesExtent(cluster * this.unitSize, bytes);
+      const counts = new Uint16Array(counted).fill(USED_ONCE);
+      yield bytesExtent(cluster * this.unitSize, new Uint8Array(counts.buffer));
     }
   }
 
   /** The clusters that a table maps lie behind it. */
   *#l2Tables(): Generator<Extent> {
-    const { l2Entries } = this.#plan;
+    const { l2Entries, blockEntries, clusterSize } = this.#plan;
     for (const [number, cluster] of this.#l2Clusters) {
       const bytes = new Uint8Array(l2Entries * ENTRY);
       const view = new DataView(bytes.buffer);
       const first = number * l2Entries;
       let next = cluster + 1;
-      for (const unit of this.#placed.between(first, first + l2Entries)) {
-        next = this.#following(next);
-        view.setBigUint64((unit - first) * ENTRY, COPIED | BigInt(next * this.unitSize));
-        next++;
+      for (const [start, end] of this.#placed.runs(first, first + l2Entries)) {
+        for (let unit = start; unit < end; ) {
+          next = this.#following(next);
+          const count = Math.min(end - unit, blockEntries - (next % blockEntries));
+          putNeighbours(view, (unit - first) * ENTRY, next * clusterSize, clusterSize, count);
+          next += count;
+          unit += count;
+        }
       }
       yield bytesExtent(cluster * this.unitSize, bytes);
     }
+  }
+}
+
+/**
+ * Puts the L2 entries of `count` clusters that lie side by side, from `place` on. By itself because engines compile
+ * what runs often: a small function at once, the generator around it for ten milliseconds, which the end of a
+ * program waits for.
+ */
+function putNeighbours(view: DataView, at: number, place: number, clusterSize: number, count: number): void {
+  for (let index = 0; index < count; index++) {
+    view.setBigUint64(at + index * ENTRY, COPIED | BigInt(place + index * clusterSize));
   }
 }

@@ -1,0 +1,69 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { UnitSet } from "../../src/container/index.ts";
+
+// The pages of a set have 32,768 units: they meet at 32,768 and 65,536; words have 32.
+const unit = fc.oneof(
+  fc.integer({ min: 0, max: 100 }),
+  fc.integer({ min: 32_700, max: 32_840 }),
+  fc.integer({ min: 65_500, max: 65_600 }),
+  fc.integer({ min: 2 ** 33 - 70, max: 2 ** 33 + 70 }),
+);
+
+/** Neighbours are what makes runs, so units come in stretches. */
+const stretches = fc.array(fc.tuple(unit, fc.integer({ min: 1, max: 80 })), { maxLength: 12 });
+
+function units(parts: readonly (readonly [number, number])[]): number[] {
+  const all = new Set(
+    parts.flatMap(([start, length]) => Array.from({ length }, (_, index) => start + index)),
+  );
+  return [...all].sort((a, b) => a - b);
+}
+
+function filled(members: readonly number[]): UnitSet {
+  const set = new UnitSet();
+  for (const member of members) set.add(member);
+  return set;
+}
+
+it("holds the units that were added, in whatever order", () => {
+  fc.assert(
+    fc.property(stretches, (parts) => {
+      const set = new UnitSet();
+      for (const [start, length] of parts) set.addBytes(start * 512, length * 512, 512);
+      const expected = units(parts);
+      expect([...set]).toEqual(expected);
+      expect(set.size).toBe(expected.length);
+      for (const [start, length] of parts) {
+        for (const near of [start - 1, start, start + length]) {
+          if (near >= 0) expect(set.has(near)).toBe(expected.includes(near));
+        }
+      }
+    }),
+  );
+});
+
+it("tells the runs in any window: units inside, gaps between, as long as can be", () => {
+  fc.assert(
+    fc.property(stretches, unit, fc.integer({ min: 0, max: 70_000 }), (parts, first, length) => {
+      const members = units(parts);
+      const set = filled(members);
+      const end = first + length;
+      const runs = [...set.runs(first, end)];
+      const inside = members.filter((member) => member >= first && member < end);
+      const listed = runs.flatMap(([start, stop]) =>
+        Array.from({ length: stop - start }, (_, index) => start + index),
+      );
+      expect(listed).toEqual(inside);
+      expect([...set.between(first, end)]).toEqual(inside);
+      runs.slice(1).forEach(([start], index) => void expect(start).toBeGreaterThan(runs[index]![1]));
+    }),
+  );
+});
+
+it("has a run that goes on over many pages", () => {
+  const set = filled(Array.from({ length: 100_000 }, (_, index) => index + 7));
+  expect([...set.runs(0, 200_000)]).toEqual([[7, 100_007]]);
+  expect([...set.runs(32_768, 65_536)]).toEqual([[32_768, 65_536]]);
+  expect([...set.runs(100_007, 1e9)]).toEqual([]);
+});

@@ -52,6 +52,8 @@ async function chunksOf(input, { write = false, groups = [] } = {}) {
   const options = {
     dir: out,
     format: "cjs",
+    // Node reads and scans all of a file before it runs any of it.
+    comments: { legal: true, annotation: false, jsdoc: false },
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
     codeSplitting: { groups },

@@ -1,6 +1,6 @@
 import type { Awaitable, Extent, Target } from "../extents/index.ts";
-import type { ContainerFacts, ContainerLayout } from "./layout.ts";
-import type { UnitSet } from "./unit-set.ts";
+import type { ContainerFacts, ContainerLayout, Place } from "./layout.ts";
+import type { UnitRange, UnitSet } from "./unit-set.ts";
 
 /** What {@link containerTarget} needs. */
 export interface ContainerTargetOptions {
@@ -31,8 +31,9 @@ export function containerTarget(options: ContainerTargetOptions): Target {
 abstract class ContainerTarget implements Target {
   protected readonly into: Target;
   protected readonly layout: ContainerLayout;
-  #unit = -1;
-  #place = 0;
+  /** The units that were placed last, and the first of them. */
+  #placed: Place = { position: 0, end: 0 };
+  #first = 0;
 
   constructor({ layout, into }: ContainerTargetOptions) {
     this.into = into;
@@ -43,17 +44,14 @@ abstract class ContainerTarget implements Target {
   abstract commit(): Promise<void>;
 
   async write(position: number, bytes: Uint8Array): Promise<void> {
-    const { unitSize } = this.layout;
-    for (let done = 0; done < bytes.length; ) {
-      const within = (position + done) % unitSize;
-      const place = this.#placeOf(Math.floor((position + done) / unitSize)) + within;
-      let end = Math.min(bytes.length, done + unitSize - within);
-      while (end < bytes.length && this.#placeOf(this.#unit + 1) === place + end - done) {
-        end = Math.min(bytes.length, end + unitSize);
-      }
-      const putting = this.put(place, bytes.subarray(done, end));
+    const end = position + bytes.length;
+    for (let from = position; from < end; ) {
+      const place = this.#placeOf(from, end);
+      let to = this.#placedUntil(end);
+      while (to < end && this.#placeOf(to, end) === place + to - from) to = this.#placedUntil(end);
+      const putting = this.put(place, bytes.subarray(from - position, to - position));
       if (putting !== undefined) await putting;
-      done = end;
+      from = to;
     }
   }
 
@@ -65,16 +63,24 @@ abstract class ContainerTarget implements Target {
     return this.into.write(position, bytes);
   }
 
-  protected placeNext(unit: number): number {
-    return this.layout.place(unit);
+  protected placeNext(first: number, end: number): Place {
+    return this.layout.place(first, end);
   }
 
-  #placeOf(unit: number): number {
-    if (unit !== this.#unit) {
-      this.#place = this.placeNext(unit);
-      this.#unit = unit;
+  /** Where in the file the byte at `from` of the disk lies, of content that goes on to `end`. */
+  #placeOf(from: number, end: number): number {
+    const { unitSize } = this.layout;
+    const unit = Math.floor(from / unitSize);
+    if (unit >= this.#placed.end) {
+      this.#placed = this.placeNext(unit, Math.ceil(end / unitSize));
+      this.#first = unit;
     }
-    return this.#place;
+    return this.#placed.position + from - this.#first * unitSize;
+  }
+
+  /** Up to which byte of the disk, `end` at most, the units lie that were placed last. */
+  #placedUntil(end: number): number {
+    return Math.min(end, this.#placed.end * this.layout.unitSize);
   }
 }
 
@@ -82,7 +88,9 @@ abstract class ContainerTarget implements Target {
 class OrderedContainer extends ContainerTarget {
   readonly #options: ContainerTargetOptions;
   readonly #units: UnitSet;
-  readonly #following: Iterator<number>;
+  readonly #following: Iterator<UnitRange>;
+  /** What is left of the range whose turn it is. */
+  #range: UnitRange = [0, 0];
   #tables: Iterator<Extent> | undefined;
   #nextTable: IteratorResult<Extent> | undefined;
 
@@ -90,12 +98,12 @@ class OrderedContainer extends ContainerTarget {
     super(options);
     this.#options = options;
     this.#units = units;
-    this.#following = units[Symbol.iterator]();
+    this.#following = units.ranges();
   }
 
   async begin(): Promise<void> {
     const layout = this.#options.layout();
-    for (const unit of this.#units) layout.place(unit);
+    for (const [first, end] of this.#units.ranges()) placeAll(layout, first, end);
     const { size, extents } = layout.finish(this.#options.facts());
     await this.into.begin(size);
     this.#tables = extents[Symbol.iterator]();
@@ -112,14 +120,20 @@ class OrderedContainer extends ContainerTarget {
     await super.put(position, bytes);
   }
 
-  /** A unit that was known and turns out to have no bytes keeps its place. */
-  protected override placeNext(unit: number): number {
-    for (let next = this.#following.next(); !next.done; next = this.#following.next()) {
-      const place = this.layout.place(next.value);
-      if (next.value === unit) return place;
-      if (next.value > unit) break;
+  /** Units that were known and turn out to have no bytes keep their places. */
+  protected override placeNext(first: number, end: number): Place {
+    while (this.#range[1] <= first) {
+      placeAll(this.layout, ...this.#range);
+      const next = this.#following.next();
+      if (next.done) throw unexpected(first);
+      this.#range = next.value;
     }
-    throw new RangeError(`unit ${unit} was not among those that were to be written`);
+    const [start, stop] = this.#range;
+    if (start > first || stop < end) throw unexpected(start > first ? first : stop);
+    placeAll(this.layout, start, first);
+    const place = this.layout.place(first, end);
+    this.#range = [place.end, stop];
+    return place;
   }
 
   async #putTables(until: number): Promise<void> {
@@ -150,6 +164,15 @@ class PatchedContainer extends ContainerTarget {
     await this.into.resize!(size);
     await this.into.commit();
   }
+}
+
+/** Places all units from `first` up to and without `end`. */
+function placeAll(layout: ContainerLayout, first: number, end: number): void {
+  for (let unit = first; unit < end; ) unit = layout.place(unit, end).end;
+}
+
+function unexpected(unit: number): RangeError {
+  return new RangeError(`unit ${unit} was not among those that were to be written`);
 }
 
 function tableBytes({ source, offset, length }: Extent): Uint8Array {

@@ -17,6 +17,14 @@ export interface ContainerTables {
   readonly extents: Iterable<Extent>;
 }
 
+/** Where units lie in the file. */
+export interface Place {
+  /** Where the first of them starts, in bytes. */
+  readonly position: number;
+  /** The unit behind the last of them. */
+  readonly end: number;
+}
+
 /**
  * How a container stores a disk: in units (clusters, blocks, grains), each of which gets its place in the file
  * when it is known to have content. A layout remembers which units it placed; it is used for one file.
@@ -25,10 +33,10 @@ export interface ContainerLayout {
   /** Bytes of a unit. */
   readonly unitSize: number;
   /**
-   * Where the content of a unit starts in the file, in bytes. Called once for each unit that has content;
-   * units ascend, and so do their places.
+   * Gives places to units that have content: to `first`, and to as many of those behind it, up to and without `end`,
+   * as lie side by side in the file. Each unit is placed once; units ascend, and so do their places.
    */
-  place(unit: number): number;
+  place(first: number, end: number): Place;
   /** The tables for the units that were placed. Called once, when all are. */
   finish(facts: ContainerFacts): ContainerTables;
 }

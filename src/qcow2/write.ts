@@ -1,4 +1,4 @@
-import { type ContainerLayout, type ContainerTables, UnitSet } from "../container/index.ts";
+import { type ContainerLayout, type ContainerTables, type Place, UnitSet } from "../container/index.ts";
 import { bytesExtent, type Extent, merged } from "../extents/index.ts";
 import { emptySize, type Qcow2Plan } from "./plan.ts";
 import { COPIED, ENTRY } from "./structures.ts";
@@ -33,14 +33,16 @@ class PlainLayout implements ContainerLayout {
     this.#next = plan.firstFree;
   }
 
-  place(unit: number): number {
-    const table = Math.floor(unit / this.#plan.l2Entries);
+  place(first: number, end: number): Place {
+    const { l2Entries } = this.#plan;
+    const table = Math.floor(first / l2Entries);
     if (table !== this.#table) {
       this.#table = table;
-      this.#l2Clusters.set(table, this.#allocate());
+      this.#l2Clusters.set(table, this.#allocate(1));
     }
-    this.#placed.add(unit);
-    return this.#allocate() * this.unitSize;
+    const count = this.#sideBySide(this.#next, Math.min(end, (table + 1) * l2Entries) - first);
+    this.#placed.addRange(first, first + count);
+    return { position: this.#allocate(count) * this.unitSize, end: first + count };
   }
 
   finish(): ContainerTables {
@@ -62,9 +64,17 @@ class PlainLayout implements ContainerLayout {
     };
   }
 
-  #allocate(): number {
-    this.#next = this.#following(this.#next);
-    return this.#next++;
+  /** The first of `count` clusters that lie side by side. */
+  #allocate(count: number): number {
+    const first = this.#following(this.#next);
+    this.#next = first + count;
+    return first;
+  }
+
+  /** How many clusters, `most` at most, lie side by side from the first one on that is free behind `cluster`. */
+  #sideBySide(cluster: number, most: number): number {
+    const { blockEntries } = this.#plan;
+    return Math.min(most, blockEntries - (this.#following(cluster) % blockEntries));
   }
 
   /** The first cluster from `cluster` on that is no refcount block. */
@@ -94,16 +104,16 @@ class PlainLayout implements ContainerLayout {
 
   /** The clusters that a table maps lie behind it. */
   *#l2Tables(): Generator<Extent> {
-    const { l2Entries, blockEntries, clusterSize } = this.#plan;
+    const { l2Entries, clusterSize } = this.#plan;
     for (const [number, cluster] of this.#l2Clusters) {
       const bytes = new Uint8Array(l2Entries * ENTRY);
       const view = new DataView(bytes.buffer);
       const first = number * l2Entries;
       let next = cluster + 1;
-      for (const [start, end] of this.#placed.runs(first, first + l2Entries)) {
+      for (const [start, end] of this.#placed.rangesBetween(first, first + l2Entries)) {
         for (let unit = start; unit < end; ) {
+          const count = this.#sideBySide(next, end - unit);
           next = this.#following(next);
-          const count = Math.min(end - unit, blockEntries - (next % blockEntries));
           putNeighbours(view, (unit - first) * ENTRY, next * clusterSize, clusterSize, count);
           next += count;
           unit += count;

@@ -2,6 +2,7 @@ import {
   type ContainerFacts,
   type ContainerLayout,
   type ContainerTables,
+  type Place,
   UnitSet,
 } from "../container/index.ts";
 import { bytesExtent, type Extent } from "../extents/index.ts";
@@ -61,20 +62,21 @@ class SparseLayout implements ContainerLayout {
     this.#plan = plan;
   }
 
-  place(unit: number): number {
-    this.#fillUntil(unit * UNIT);
+  place(first: number, end: number): Place {
+    this.#fillUntil(first * UNIT);
     if (this.#raw === 0 || this.#raw === CHUNK_LIMIT) {
       this.#chunks++;
       this.#end += chunkHeader.span;
       this.#raw = 0;
     }
-    const place = this.#end;
-    const length = Math.min(UNIT, this.#plan.size - this.#covered);
-    this.#placed.add(unit);
+    const position = this.#end;
+    const count = Math.min(end - first, (CHUNK_LIMIT - this.#raw) / UNIT);
+    const length = Math.min(count * UNIT, this.#plan.size - this.#covered);
+    this.#placed.addRange(first, first + count);
     this.#covered += length;
     this.#raw += length;
     this.#end += length;
-    return place;
+    return { position, end: first + count };
   }
 
   finish(_facts: ContainerFacts): ContainerTables {
@@ -132,26 +134,12 @@ class SparseLayout implements ContainerLayout {
   *#chunksInOrder(): Generator<Chunk> {
     const { size } = this.#plan;
     let covered = 0;
-    for (const [first, end] of this.#runs()) {
+    for (const [first, end] of this.#placed.ranges()) {
       yield* split(false, first * UNIT - covered);
       covered = Math.min(end * UNIT, size);
       yield* split(true, covered - first * UNIT);
     }
     yield* split(false, size - covered);
-  }
-
-  /** The units with content: where some in a row start, and where they end. */
-  *#runs(): Generator<readonly [first: number, end: number]> {
-    let first = 0;
-    let end = 0;
-    for (const unit of this.#placed) {
-      if (unit !== end) {
-        if (end > first) yield [first, end];
-        first = unit;
-      }
-      end = unit + 1;
-    }
-    if (end > first) yield [first, end];
   }
 }
 

@@ -2,6 +2,7 @@ import {
   type ContainerFacts,
   type ContainerLayout,
   type ContainerTables,
+  type Place,
   UnitSet,
 } from "../container/index.ts";
 import { bytesExtent, type Extent } from "../extents/index.ts";
@@ -35,10 +36,10 @@ class DynamicLayout implements ContainerLayout {
     this.#plan = plan;
   }
 
-  place(block: number): number {
-    const place = this.#plan.dataOffset + this.#placed.size * VDI_BLOCK;
-    this.#placed.add(block);
-    return place;
+  place(first: number, end: number): Place {
+    const position = this.#plan.dataOffset + this.#placed.size * VDI_BLOCK;
+    this.#placed.addRange(first, end);
+    return { position, end };
   }
 
   finish(facts: ContainerFacts): ContainerTables {
@@ -66,8 +67,8 @@ class StaticLayout implements ContainerLayout {
     this.#plan = plan;
   }
 
-  place(block: number): number {
-    return this.#plan.dataOffset + block * VDI_BLOCK;
+  place(first: number, end: number): Place {
+    return { position: this.#plan.dataOffset + first * VDI_BLOCK, end };
   }
 
   finish(facts: ContainerFacts): ContainerTables {

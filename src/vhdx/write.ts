@@ -2,6 +2,7 @@ import {
   type ContainerFacts,
   type ContainerLayout,
   type ContainerTables,
+  type Place,
   SECTOR,
   UnitSet,
 } from "../container/index.ts";
@@ -57,10 +58,10 @@ class DynamicLayout implements ContainerLayout {
     this.unitSize = plan.blockSize;
   }
 
-  place(block: number): number {
-    const place = this.#placeOf(this.#placed.size);
-    this.#placed.add(block);
-    return place;
+  place(first: number, end: number): Place {
+    const position = this.#placeOf(this.#placed.size);
+    this.#placed.addRange(first, end);
+    return { position, end };
   }
 
   finish(facts: ContainerFacts): ContainerTables {

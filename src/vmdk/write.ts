@@ -2,6 +2,7 @@ import {
   type ContainerFacts,
   type ContainerLayout,
   type ContainerTables,
+  type Place,
   UnitSet,
 } from "../container/index.ts";
 import { bytesExtent, type Extent } from "../extents/index.ts";
@@ -24,11 +25,11 @@ class SparseLayout implements ContainerLayout {
     this.#plan = plan;
   }
 
-  place(grain: number): number {
-    const place = this.#placeOf(this.#placed.size);
-    checkFileEnd(place + GRAIN);
-    this.#placed.add(grain);
-    return place;
+  place(first: number, end: number): Place {
+    const position = this.#placeOf(this.#placed.size);
+    checkFileEnd(position + (end - first) * GRAIN);
+    this.#placed.addRange(first, end);
+    return { position, end };
   }
 
   finish(facts: ContainerFacts): ContainerTables {
@@ -54,14 +55,16 @@ class SparseLayout implements ContainerLayout {
     let ordinal = 0;
     let number = -1;
     let table = new DataView(new ArrayBuffer(0));
-    for (const grain of this.#placed) {
-      const numberOfGrain = Math.floor(grain / TABLE_ENTRIES);
-      if (numberOfGrain !== number) {
-        if (number >= 0) yield bytesExtent(start + number * TABLE_SIZE, new Uint8Array(table.buffer));
-        number = numberOfGrain;
-        table = new DataView(new ArrayBuffer(TABLE_SIZE));
+    for (const [first, end] of this.#placed.ranges()) {
+      for (let grain = first; grain < end; grain++) {
+        const numberOfGrain = Math.floor(grain / TABLE_ENTRIES);
+        if (numberOfGrain !== number) {
+          if (number >= 0) yield bytesExtent(start + number * TABLE_SIZE, new Uint8Array(table.buffer));
+          number = numberOfGrain;
+          table = new DataView(new ArrayBuffer(TABLE_SIZE));
+        }
+        putPlace(table, grain % TABLE_ENTRIES, this.#placeOf(ordinal++));
       }
-      putPlace(table, grain % TABLE_ENTRIES, this.#placeOf(ordinal++));
     }
     if (number >= 0) yield bytesExtent(start + number * TABLE_SIZE, new Uint8Array(table.buffer));
   }

@@ -3,6 +3,7 @@ import {
   type ContainerFacts,
   type ContainerLayout,
   type ContainerTables,
+  type Place,
   UnitSet,
 } from "../container/index.ts";
 import { bytesExtent, type Extent } from "../extents/index.ts";
@@ -35,8 +36,8 @@ class FixedLayout implements ContainerLayout {
     this.#plan = plan;
   }
 
-  place(unit: number): number {
-    return unit * VPC_BLOCK;
+  place(first: number, end: number): Place {
+    return { position: first * VPC_BLOCK, end };
   }
 
   finish(facts: ContainerFacts): ContainerTables {
@@ -57,10 +58,11 @@ class DynamicLayout implements ContainerLayout {
     this.#plan = plan;
   }
 
-  place(block: number): number {
-    const place = this.#bitmapOffset(this.#placed.size) + bitmapSize(VPC_BLOCK);
+  /** Each block lies behind its bitmap. */
+  place(block: number): Place {
+    const position = this.#bitmapOffset(this.#placed.size) + bitmapSize(VPC_BLOCK);
     this.#placed.add(block);
-    return place;
+    return { position, end: block + 1 };
   }
 
   finish(facts: ContainerFacts): ContainerTables {

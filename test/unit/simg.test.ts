@@ -122,26 +122,28 @@ describe("an android-sparse image", () => {
     const layout = simgLayout(planSimg({ size: 400 * MIB }));
     // Content from 130 MiB to 260 MiB: 64 + 64 + 2 MiB on both sides of its start.
     const first = (130 * MIB) / 4096;
-    const places = Array.from({ length: 2 * most + 512 }, (_, index) => layout.place(first + index));
+    const end = first + 2 * most + 512;
     const start = 28 + 3 * 16;
-    expect(places[0]).toBe(start + 12);
-    expect(places[most - 1]).toBe(start + 12 + (most - 1) * 4096);
-    expect(places[most]).toBe(start + 24 + most * 4096);
-    expect(places[2 * most]).toBe(start + 36 + 2 * most * 4096);
+    const places = [start + 12, start + 24 + most * 4096, start + 36 + 2 * most * 4096];
+    // One unit by itself, and then as many as lie side by side.
+    expect(layout.place(first, first + 1)).toEqual({ position: places[0], end: first + 1 });
+    expect(layout.place(first + 1, end)).toEqual({ position: places[0]! + 4096, end: first + most });
+    expect(layout.place(first + most, end)).toEqual({ position: places[1], end: first + 2 * most });
+    expect(layout.place(first + 2 * most, end)).toEqual({ position: places[2], end });
     const { size, extents } = layout.finish(FACTS);
     expect(size).toBe(start + 36 + 130 * MIB + 3 * 16);
     const headers = [...extents].map(({ position, length }) => [position, length]);
     expect(headers).toEqual([
       [0, start + 12],
-      [places[most]! - 12, 12],
-      [places[2 * most]! - 12, 12],
+      [places[1]! - 12, 12],
+      [places[2]! - 12, 12],
       [size - 3 * 16, 3 * 16],
     ]);
   });
 
   it("is small and quick when there is little in it, however large", () => {
     const layout = simgLayout(planSimg({ size: 3 * 2 ** 40 }));
-    layout.place(2 ** 28);
+    layout.place(2 ** 28, 2 ** 28 + 1);
     const { size, extents } = layout.finish(FACTS);
     const parts = [...extents];
     expect(size).toBe(28 + 3 * 2 ** 14 * 16 + 12 + 4096);

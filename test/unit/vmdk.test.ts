@@ -125,8 +125,8 @@ describe("a monolithicSparse vmdk", () => {
 
   it("emits no table that tells of nothing", () => {
     const layout = vmdkLayout(planVmdk({ size: 3 * 2 ** 40 }));
-    layout.place(0);
-    layout.place(2 ** 25);
+    layout.place(0, 1);
+    layout.place(2 ** 25, 2 ** 25 + 1);
     const { size, extents } = layout.finish(FACTS);
     const all = [...extents];
     const ends = all.map(({ position, length }) => position + length);
@@ -138,8 +138,8 @@ describe("a monolithicSparse vmdk", () => {
 
   it("refuses more than 32 bits of sectors tell of", () => {
     const layout = vmdkLayout({ ...plan, dataOffset: 2 ** 41 - GRAIN });
-    expect(layout.place(0)).toBe(2 ** 41 - GRAIN);
-    expect(() => layout.place(1)).toThrow(/more than 2 TiB.*qcow2/);
+    expect(layout.place(0, 1)).toEqual({ position: 2 ** 41 - GRAIN, end: 1 });
+    expect(() => layout.place(1, 2)).toThrow(/more than 2 TiB.*qcow2/);
     expect(() => checkFileEnd(2 ** 41)).not.toThrow();
   });
 

@@ -40,7 +40,8 @@ class PlainLayout implements ContainerLayout {
       this.#table = table;
       this.#l2Clusters.set(table, this.#allocate(1));
     }
-    const count = this.#sideBySide(this.#next, Math.min(end, (table + 1) * l2Entries) - first);
+    const most = Math.min(end, (table + 1) * l2Entries) - first;
+    const count = this.#sideBySide(this.#following(this.#next), most);
     this.#placed.addRange(first, first + count);
     return { position: this.#allocate(count) * this.unitSize, end: first + count };
   }
@@ -71,10 +72,10 @@ class PlainLayout implements ContainerLayout {
     return first;
   }
 
-  /** How many clusters, `most` at most, lie side by side from the first one on that is free behind `cluster`. */
+  /** How many clusters, `most` at most, lie side by side from `cluster` on, before a refcount block. */
   #sideBySide(cluster: number, most: number): number {
     const { blockEntries } = this.#plan;
-    return Math.min(most, blockEntries - (this.#following(cluster) % blockEntries));
+    return Math.min(most, blockEntries - (cluster % blockEntries));
   }
 
   /** The first cluster from `cluster` on that is no refcount block. */
@@ -112,8 +113,8 @@ class PlainLayout implements ContainerLayout {
       let next = cluster + 1;
       for (const [start, end] of this.#placed.rangesBetween(first, first + l2Entries)) {
         for (let unit = start; unit < end; ) {
-          const count = this.#sideBySide(next, end - unit);
           next = this.#following(next);
+          const count = this.#sideBySide(next, end - unit);
           putNeighbours(view, (unit - first) * ENTRY, next * clusterSize, clusterSize, count);
           next += count;
           unit += count;

@@ -55,16 +55,14 @@ class SparseLayout implements ContainerLayout {
     let ordinal = 0;
     let number = -1;
     let table = new DataView(new ArrayBuffer(0));
-    for (const [first, end] of this.#placed.ranges()) {
-      for (let grain = first; grain < end; grain++) {
-        const numberOfGrain = Math.floor(grain / TABLE_ENTRIES);
-        if (numberOfGrain !== number) {
-          if (number >= 0) yield bytesExtent(start + number * TABLE_SIZE, new Uint8Array(table.buffer));
-          number = numberOfGrain;
-          table = new DataView(new ArrayBuffer(TABLE_SIZE));
-        }
-        putPlace(table, grain % TABLE_ENTRIES, this.#placeOf(ordinal++));
+    for (const grain of this.#placed.between(0, this.#plan.tables * TABLE_ENTRIES)) {
+      const numberOfGrain = Math.floor(grain / TABLE_ENTRIES);
+      if (numberOfGrain !== number) {
+        if (number >= 0) yield bytesExtent(start + number * TABLE_SIZE, new Uint8Array(table.buffer));
+        number = numberOfGrain;
+        table = new DataView(new ArrayBuffer(TABLE_SIZE));
       }
+      putPlace(table, grain % TABLE_ENTRIES, this.#placeOf(ordinal++));
     }
     if (number >= 0) yield bytesExtent(start + number * TABLE_SIZE, new Uint8Array(table.buffer));
   }

@@ -108,7 +108,7 @@ export class Sweep {
 
   /** What is in memory and large needs no copy. */
   async #pass(bytes: Uint8Array): Promise<void> {
-    if (this.#filled > 0) await this.#flush();
+    await this.#flush();
     await this.#send(bytes);
     if (this.#bytesUntilTurn <= 0) await this.#turn();
   }

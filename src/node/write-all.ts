@@ -1,6 +1,5 @@
 import { writeSync } from "node:fs";
-
-const MIB = 1024 * 1024;
+import { MIB } from "../bytes/index.ts";
 
 /**
  * Writes all bytes at a position of a file, or where it stands (`null`): the system may take fewer of them at once.

@@ -27,7 +27,7 @@ export async function runConvert(
 ): Promise<void> {
   const outputs = namedOutputs([...paths, ...(options.output ?? [])], options.format);
   if (outputs.length === 0) throw new UsageError("nowhere to write to: name the image behind the first one");
-  if (!outputs.some(({ path: output }) => existsSync(output))) readByOneThread();
+  if (!outputs.some(({ path: output }) => existsSync(output))) readByFewThreads();
   const voice = talk(options.quiet ?? false);
   const { disk, close } = await openImage(path, {
     format: options.from,
@@ -56,11 +56,11 @@ export async function runConvert(
 }
 
 /**
- * Has one thread of the system's pool read ahead: it is still at work when the next read is asked for. Of several,
- * one that sleeps is woken for each read, which takes the thread that writes some 70 microseconds. Where an older
- * file is replaced, threads of the same pool bring to the disk what is written. The pool looks for its size when it
- * is first used.
+ * Has two threads of the system's pool read ahead, which are still at work when the next read is asked for: of more,
+ * one that sleeps is woken for each read, which takes the thread that writes some 70 microseconds. One alone is as
+ * fast for what is in memory, and a sixth slower for what comes from a disk. Where an older file is replaced,
+ * threads of the same pool bring to the disk what is written. The pool looks for its size when it is first used.
  */
-function readByOneThread(): void {
-  process.env.UV_THREADPOOL_SIZE ??= "1";
+function readByFewThreads(): void {
+  process.env.UV_THREADPOOL_SIZE ??= "2";
 }

@@ -130,6 +130,7 @@ export function unitDisk(parts: UnitDiskParts): Disk {
   return {
     format,
     size,
+    room: file.room,
     problems,
     details,
     async read(position, length): Promise<Uint8Array> {
@@ -193,6 +194,7 @@ export function rawDisk(file: ByteSource): Disk {
   return {
     format: "raw",
     size: file.size,
+    room: file.room,
     problems: [],
     details: {},
     read: (position, length) => file.read(position, length),

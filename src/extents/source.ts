@@ -15,6 +15,8 @@ export interface ByteSource {
   read(position: number, length: number): Awaitable<Uint8Array>;
   /** The same into memory of the caller, where that saves a copy. */
   readInto?(position: number, into: Uint8Array): Awaitable<void>;
+  /** Bytes that it takes where it lies, which can be fewer than its size. */
+  readonly room?: number | undefined;
 }
 
 /** A source over bytes that are in memory. */

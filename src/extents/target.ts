@@ -9,6 +9,11 @@ export interface Target {
   /** Called once, before the first write, with the size of the whole output in bytes. */
   begin(size: number): Awaitable<void>;
   /**
+   * Told after `begin`: about `length` bytes will be written from `position` on, side by side. A target can set the
+   * room aside; that changes nothing but the time that writing takes.
+   */
+  reserve?(position: number, length: number): void;
+  /**
    * Writes `bytes` at `position`. Positions never overlap, and ascend unless the target has `resize`; `bytes`
    * is reused after the call.
    */

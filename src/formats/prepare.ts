@@ -30,6 +30,8 @@ export interface TargetContext {
   readonly signal?: CancelSignal | undefined;
 }
 
+type Placing = "dense" | "same" | "spread";
+
 /** A format for one disk, checked. */
 export interface PreparedFormat {
   /**
@@ -39,6 +41,11 @@ export interface PreparedFormat {
   readonly isForeseeing: boolean;
   /** In which units it stores a disk, where it must know which ones before anything leaves in order. */
   readonly unitSize?: number | undefined;
+  /**
+   * How the content of the disk lies in the file: `dense`, side by side from the start on; `same`, where it lies on
+   * the disk; `spread`, in another way (default).
+   */
+  readonly placing?: Placing | undefined;
   /** A target for the bytes of the disk. */
   target(context: TargetContext): Target | Promise<Target>;
 }
@@ -58,7 +65,7 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
   if (multiple !== undefined) checkDiskSize(name, size, { largest: Number.MAX_SAFE_INTEGER, multiple });
   switch (name) {
     case "raw":
-      return { isForeseeing: false, target: ({ into }) => into };
+      return { isForeseeing: false, placing: "same", target: ({ into }) => into };
     case "qcow2":
     case "qcow2-compressed":
     case "qcow2-zstd":
@@ -67,7 +74,7 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
     case "vdi-static": {
       const { planVdi, vdiLayout } = await import("../vdi/index.ts");
       const plan = planVdi({ size, variant: name === "vdi" ? "dynamic" : "static" });
-      return container(() => vdiLayout(plan));
+      return container(() => vdiLayout(plan), name === "vdi" ? "dense" : "spread");
     }
     case "vpc":
     case "vpc-fixed":
@@ -75,7 +82,7 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
       const { checkAzureSize, planVpc, vpcLayout } = await import("../vpc/index.ts");
       if (name === "azure") checkAzureSize(size);
       const plan = planVpc({ size, variant: name === "vpc" ? "dynamic" : "fixed" });
-      return container(() => vpcLayout(plan));
+      return container(() => vpcLayout(plan), name === "vpc" ? "dense" : "same");
     }
     case "vhdx": {
       const { planVhdx, vhdxLayout } = await import("../vhdx/index.ts");
@@ -127,11 +134,12 @@ async function qcow2(
     : packed(() => qcow2PackedLayout(plan), qcow2Packing(plan, level));
 }
 
-function container(layout: () => ContainerLayout): PreparedFormat {
+function container(layout: () => ContainerLayout, placing: Placing = "dense"): PreparedFormat {
   const { unitSize } = layout();
   return {
     isForeseeing: true,
     unitSize,
+    placing,
     target: ({ into, facts, units }) => containerTarget({ layout, into, facts, units: units?.(unitSize) }),
   };
 }

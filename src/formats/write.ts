@@ -13,6 +13,7 @@ import type { HashLoader } from "./bmap.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import { type FormatName, formatFacts } from "./names.ts";
 import { type PreparedFormat, prepareFormat, type TargetContext } from "./prepare.ts";
+import { LONG_RUN, longRuns } from "./room.ts";
 
 /** Where a disk goes, and as what. */
 export interface Output {
@@ -63,6 +64,7 @@ export async function writeDisk(
     if (survey !== undefined) for (const extent of disk.extents()) survey.addExtent(extent);
     const known = { size: disk.size, survey, fingerprint: survey?.fingerprint };
     await openAll(targets, formats, outputs, options, known);
+    reserveRoom(outputs, formats, survey?.content, disk);
     await sweep(disk.extents(), toAll(targets), options);
   });
 }
@@ -94,6 +96,8 @@ export async function copyDisk(
     const isNamed = outputs.some(({ format = "raw" }) => formatFacts(format).isNamed);
     const fingerprint = survey?.fingerprint ?? (isNamed ? new Fingerprint() : undefined);
     await openAll(targets, formats, outputs, options, { size: disk.size, survey, fingerprint });
+    const room = disk.room === undefined ? undefined : Math.min(disk.room, disk.size);
+    reserveRoom(outputs, formats, survey?.content ?? room);
     const toTargets = toAll(targets);
     const isCounted = survey === undefined && fingerprint !== undefined;
     await sweepDisk(disk, isCounted ? counted(fingerprint, toTargets) : toTargets, options);
@@ -118,6 +122,8 @@ async function sweepDisk(disk: Disk, write: SweepWriter, options: SweepOptions):
 class Survey {
   readonly fingerprint = new Fingerprint();
   readonly #units = new Map<number, UnitSet>();
+  /** Bytes of content. */
+  content = 0;
 
   constructor(formats: readonly PreparedFormat[]) {
     for (const { unitSize } of formats) {
@@ -140,6 +146,7 @@ class Survey {
   }
 
   #add(position: number, length: number): void {
+    this.content += length;
     for (const [unitSize, units] of this.#units) units.addBytes(position, length, unitSize);
   }
 }
@@ -186,6 +193,22 @@ async function openAll(
     targets.push(await formats[index]!.target(context));
   }
   for (const target of targets) await target.begin(size);
+}
+
+/** Tells the targets of all outputs what will be written without gaps, as far as that is known. */
+function reserveRoom(
+  outputs: readonly Output[],
+  formats: readonly PreparedFormat[],
+  content: number | undefined,
+  disk?: PlannedDisk,
+): void {
+  for (const [index, { target }] of outputs.entries()) {
+    if (target.reserve === undefined) continue;
+    const { placing } = formats[index]!;
+    if (placing === "dense" && content !== undefined) target.reserve(0, content);
+    if (placing !== "same" || disk === undefined || disk.size < LONG_RUN) continue;
+    for (const { position, length } of longRuns(disk.extents())) target.reserve(position, length);
+  }
 }
 
 function toAll(targets: readonly Target[]): SweepWriter {

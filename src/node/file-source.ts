@@ -34,18 +34,19 @@ export function fileSource(path: string): FileSource {
       path,
     });
   }
-  return descriptorSource({ descriptor, size: status.size, path }, true);
+  return descriptorSource({ descriptor, size: status.size, room: 512 * status.blocks, path }, true);
 }
 
 /** A file that is open for reading, and its name in messages. */
 export interface SourceFile {
   readonly descriptor: number;
   readonly size: number;
+  readonly room?: number | undefined;
   readonly path: string;
 }
 
 /** Reads a file that is open already. */
-export function descriptorSource({ descriptor, size, path }: SourceFile, isNamed = false): FileSource {
+export function descriptorSource({ descriptor, size, room, path }: SourceFile, isNamed = false): FileSource {
   function readInto(position: number, into: Uint8Array): void {
     try {
       for (let done = 0; done < into.length; ) {
@@ -59,6 +60,7 @@ export function descriptorSource({ descriptor, size, path }: SourceFile, isNamed
   }
   return {
     size,
+    room,
     descriptor,
     path,
     isNamed,

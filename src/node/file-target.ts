@@ -4,6 +4,7 @@ import {
   fchmodSync,
   fchownSync,
   fdatasync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   lstatSync,
@@ -21,6 +22,7 @@ import { formatBytes } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 import { type CancelSignal, sequentialTarget, type Target } from "../extents/index.ts";
 import { isSystemError, reasonOf } from "./host-error.ts";
+import { Reservations } from "./reserve.ts";
 import { writeAll } from "./write-all.ts";
 
 /** What {@link fileTarget} can be told. */
@@ -114,6 +116,7 @@ function replacingTarget(
     });
   }
   const syncing = sync ? new Syncing() : undefined;
+  let reservations: Reservations | undefined;
   let pending = "";
   let descriptor: number | undefined;
 
@@ -126,6 +129,7 @@ function replacingTarget(
 
   async function drop(): Promise<void> {
     if (descriptor === undefined) return;
+    await reservations?.stop();
     await syncing?.settled();
     close();
     unlinkSync(pending);
@@ -140,6 +144,10 @@ function replacingTarget(
         if (size > 0) ftruncateSync(descriptor, size);
       });
     },
+    reserve(position, length): void {
+      reservations ??= new Reservations(pending);
+      reservations.add(position, length);
+    },
     write(position, bytes): void {
       attempt(path, () => writeAll(descriptor!, bytes, position));
       syncing?.wrote(descriptor!, bytes.length);
@@ -147,7 +155,10 @@ function replacingTarget(
     resize: (size) => attempt(path, () => ftruncateSync(descriptor!, size)),
     async commit(): Promise<void> {
       await syncing?.settled();
+      await reservations?.stop();
       attempt(path, () => {
+        // What was set aside behind the end is given back.
+        if (reservations !== undefined) ftruncateSync(descriptor!, fstatSync(descriptor!).size);
         if (sync) fsyncSync(descriptor!);
         renameSync(pending, final);
         close();

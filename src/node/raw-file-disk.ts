@@ -20,12 +20,14 @@ export class RawFileDisk implements Disk {
   readonly problems: readonly string[];
   readonly details: Disk["details"] = {};
   readonly size: number;
+  readonly room: number | undefined;
   readonly file: FileSource;
 
   constructor(file: FileSource, problems: readonly string[] = []) {
     this.file = file;
     this.problems = problems;
     this.size = file.size;
+    this.room = file.room;
   }
 
   read(position: number, length: number): Uint8Array {

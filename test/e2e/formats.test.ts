@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -569,6 +570,56 @@ describeWith(["qemu-img"], "an image", () => {
     expect(diskwright(["convert", "--backing", at("unsaid.qcow2"), at("unsaid.img")]).stderr).toMatch(
       /guest\.raw is below another disk, which does not say its format/,
     );
+  });
+});
+
+describe.skipIf(statfsSync(scratch).type !== 0xef53)("the room of a large image on ext4", () => {
+  const MIB = 2 ** 20;
+  const large = at("large.img");
+
+  /** A directory with a program `fallocate`. */
+  function programs(name: string, script: string): NodeJS.ProcessEnv {
+    const directory = at(name);
+    mkdirSync(directory);
+    writeFileSync(join(directory, "fallocate"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    return { PATH: `${directory}:${process.env.PATH}` };
+  }
+
+  function convert(output: string, environment?: NodeJS.ProcessEnv): void {
+    expect(diskwright(["convert", "-q", large, at(output)], environment)).toEqual({
+      status: 0,
+      stdout: "",
+      stderr: "",
+    });
+  }
+
+  beforeAll(() => {
+    const descriptor = openSync(large, "w");
+    for (let at = 0; at < 160; at += 32) writeSync(descriptor, Buffer.alloc(32 * MIB, at + 1));
+    writeSync(descriptor, Buffer.alloc(32 * MIB));
+    closeSync(descriptor);
+  });
+
+  it("is set aside, and given back where it is not needed", () => {
+    const log = at("fallocate.log");
+    const path = process.env.PATH;
+    convert("set-aside.qcow2", programs("set", `echo "$@" >> ${log}; PATH=${path} exec fallocate "$@"`));
+    expect(readFileSync(log, "utf8")).toMatch(
+      /^--keep-size --offset 0 --length \d+ -- \/.*\/\.set-aside\.qcow2\.\d+\.partial\n$/,
+    );
+    expect(Number(/length (\d+)/.exec(readFileSync(log, "utf8"))![1])).toBe(192 * MIB);
+    const { size, blocks } = statSync(at("set-aside.qcow2"));
+    expect(size).toBeLessThan(161 * MIB);
+    expect(blocks * 512).toBeLessThanOrEqual(size + 65_536);
+  });
+
+  it("changes no byte, be there no such program, or one that fails or does not end", () => {
+    convert("none.qcow2", { PATH: at("nowhere") });
+    convert("fails.qcow2", programs("fails", "exit 1"));
+    convert("hangs.qcow2", programs("hangs", "exec sleep 1000"));
+    convert("again.qcow2");
+    const names = ["none", "fails", "hangs", "again"];
+    expect(new Set(names.map((name) => sha256(at(`${name}.qcow2`)))).size).toBe(1);
   });
 });
 

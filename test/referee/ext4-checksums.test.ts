@@ -118,7 +118,7 @@ const SAMPLES = 14;
 
 async function make(options: Partial<Ext4Options>): Promise<{ plan: Ext4Plan; path: string; sound: Buffer }> {
   const plan = planExt4(treeOf(everything()), { uuid, freeBytes: 4 << 20, ...options });
-  const path = await saveExtents(scratch, "flipped.img", writeExt4(plan), plan.size);
+  const path = await saveExtents(scratch, "flipped.img", () => writeExt4(plan), plan.size);
   expectCleanExt4(path);
   return { plan, path, sound: readFileSync(path) };
 }

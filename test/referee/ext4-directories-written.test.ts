@@ -31,7 +31,7 @@ function planned(names: readonly string[], options: Partial<Ext4Options>): Ext4P
 }
 
 async function save(name: string, plan: Ext4Plan): Promise<string> {
-  return await saveExtents(scratch, name, writeExt4(plan), plan.size);
+  return await saveExtents(scratch, name, () => writeExt4(plan), plan.size);
 }
 
 /** What debugfs says of the directory: its blocks, and the levels of its index; none when it is linear. */

@@ -21,7 +21,7 @@ const uuid = "5b6c7d8e-9fa0-41b2-83c4-d5e6f7081920";
 const scratch = scratchDirectory();
 
 async function save(name: string, plan: Ext4Plan): Promise<string> {
-  return await saveExtents(scratch, name, writeExt4(plan), plan.size);
+  return await saveExtents(scratch, name, () => writeExt4(plan), plan.size);
 }
 
 const SETS: readonly Partial<Ext4Options>[] = [

@@ -67,7 +67,7 @@ function everything(): Entry[] {
 
 async function make(name: string, entries: readonly Entry[], options: Partial<Ext4Options>): Promise<string> {
   const plan = planExt4(treeOf(entries), { uuid, ...options });
-  return await saveExtents(scratch, name, writeExt4(plan), plan.size);
+  return await saveExtents(scratch, name, () => writeExt4(plan), plan.size);
 }
 
 /** What a kernel says of everything below a directory, by path. */

@@ -40,7 +40,7 @@ const scratch = scratchDirectory();
 async function make(tree: Tree, options: Partial<Ext4Options> = {}): Promise<string> {
   const plan = planExt4(tree, { uuid, ...options });
   const path = join(scratch, "rival.img");
-  await writeRaw(writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
+  await writeRaw(() => writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
   expectCleanExt4(path);
   return path;
 }
@@ -181,7 +181,7 @@ describeWith(["e2fsck", "debugfs", "resize2fs"], "what other writers get wrong",
         const output = join(scratch, "never.img");
         let isChanged = isWhile;
         if (!isWhile) act(path);
-        const writing = writeRaw(writeExt4(plan), plan.size, fileTarget(output), {
+        const writing = writeRaw(() => writeExt4(plan), plan.size, fileTarget(output), {
           reader: new FileReader(),
           onProgress: () => {
             if (isChanged) act(path);
@@ -265,7 +265,7 @@ describeWith(["e2fsck", "debugfs", "resize2fs"], "what other writers get wrong",
   it("bits of a bitmap behind its last block or inode are set, whatever the size", async () => {
     for (const blocks of [700, 8191, 8192, 8193, 8460, 8800, 16_385, 16_500, 17_000, 24_578, 25_000]) {
       const plan = planExt4(treeOf([]), { uuid, blockSize: 1024, size: blocks * 1024, inodes: 40 });
-      const path = await saveExtents(scratch, "bitmaps.img", writeExt4(plan), plan.size);
+      const path = await saveExtents(scratch, "bitmaps.img", () => writeExt4(plan), plan.size);
       expectCleanExt4(path);
       const image = readFileSync(path);
       const { metadata, groups, inodesPerGroup, blocksPerGroup } = plan.geometry;

@@ -15,7 +15,7 @@ const scratch = scratchDirectory();
 
 async function make(entries: readonly Entry[], options: Partial<Ext4Options> = {}): Promise<string> {
   const plan = planExt4(treeOf(entries), { uuid, ...options });
-  return await saveExtents(scratch, "xattrs.img", writeExt4(plan), plan.size);
+  return await saveExtents(scratch, "xattrs.img", () => writeExt4(plan), plan.size);
 }
 
 const READ_ALL = `

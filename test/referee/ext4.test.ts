@@ -26,7 +26,7 @@ async function make(
   options: Partial<Ext4Options> = {},
 ): Promise<string> {
   const plan = planExt4(treeOf(entries), { uuid, ...options });
-  return await saveExtents(scratch, name, writeExt4(plan), plan.size);
+  return await saveExtents(scratch, name, () => writeExt4(plan), plan.size);
 }
 
 /** The fields of `dumpe2fs -h`, by name. */

@@ -68,7 +68,7 @@ describe("directory", () => {
     const images = [scanned, treeOf([...scanned.entries()].reverse())].map(async (tree, index) => {
       const path = join(scratch, `both ways ${index}.img`);
       const plan = planExt4(tree, { uuid });
-      await writeRaw(writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
+      await writeRaw(() => writeExt4(plan), plan.size, fileTarget(path), { reader: new FileReader() });
       return readFileSync(path);
     });
     const [fromDirectory, fromMemory] = await Promise.all(images);
@@ -87,7 +87,7 @@ describe("directory", () => {
     expect(tree.length).toBe(32);
     expect(printable(tree.path(31)).endsWith("/file")).toBe(true);
     const plan = planExt4(tree, { uuid });
-    await writeRaw(writeExt4(plan), plan.size, fileTarget(join(scratch, "deep.img")), {
+    await writeRaw(() => writeExt4(plan), plan.size, fileTarget(join(scratch, "deep.img")), {
       reader: new FileReader(),
     });
     expect(readFileSync(join(scratch, "deep.img")).includes("deep\n")).toBe(true);
@@ -323,7 +323,7 @@ describe("a file that changes between scan and write", () => {
     act(path);
     const output = join(scratch, "changed.img");
     await expect(
-      writeRaw(writeExt4(plan), plan.size, fileTarget(output), { reader: new FileReader() }),
+      writeRaw(() => writeExt4(plan), plan.size, fileTarget(output), { reader: new FileReader() }),
     ).rejects.toThrow(message);
     expect(existsSync(output)).toBe(false);
     expect(readdirSync(scratch).filter((entry) => entry.endsWith(".partial"))).toEqual([]);
@@ -342,7 +342,7 @@ describe("a file that changes while it is read", () => {
       if (!changed) appendFileSync(path, "new");
       changed = true;
     };
-    const writing = writeRaw(writeExt4(plan), plan.size, fileTarget(output), {
+    const writing = writeRaw(() => writeExt4(plan), plan.size, fileTarget(output), {
       reader: new FileReader(),
       onProgress,
     });

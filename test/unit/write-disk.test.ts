@@ -1,7 +1,13 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, type Mock, vi } from "vitest";
 import { rawDisk } from "../../src/container/index.ts";
-import { bytesSource, memoryTarget, sequentialTarget, type Target } from "../../src/extents/index.ts";
-import { copyDisk } from "../../src/formats/index.ts";
+import {
+  bytesExtent,
+  bytesSource,
+  memoryTarget,
+  sequentialTarget,
+  type Target,
+} from "../../src/extents/index.ts";
+import { copyDisk, writeDisk } from "../../src/formats/index.ts";
 import { type Packer, portablePacker } from "../../src/packing/index.ts";
 
 const disk = rawDisk(bytesSource(new Uint8Array(1024 * 1024).fill(1)));
@@ -37,5 +43,42 @@ describe("copyDisk", () => {
     const outputs = [stuck, full, last].map((target) => ({ target }));
     await expect(copyDisk(disk, outputs)).rejects.toThrow("no space left");
     expect(last.abort).toHaveBeenCalledOnce();
+  });
+});
+
+describe("the room that will be filled", () => {
+  const MIB = 2 ** 20;
+  const part = new Uint8Array(32 * MIB);
+  const told = (): Target & { reserve: Mock } => ({ ...sequentialTarget(() => {}), reserve: vi.fn() });
+  const calls = (target: { reserve: Mock }): unknown[] => target.reserve.mock.calls;
+
+  it("is told of long runs where the disk lies as it is, and as a whole where its content lies dense", async () => {
+    const starts = [0, 32, 64, 200, 300, 332].map((start) => start * MIB + 4096);
+    const planned = {
+      size: 400 * MIB,
+      extents: () => starts.map((position) => bytesExtent(position, part)),
+    };
+    const [raw, qcow2, spread] = [told(), told(), told()];
+    await writeDisk(planned, [
+      { target: raw },
+      { format: "qcow2", target: qcow2 },
+      { format: "vdi-static", target: spread },
+    ]);
+    expect(calls(raw)).toEqual([
+      [4096, 96 * MIB],
+      [300 * MIB + 4096, 64 * MIB],
+    ]);
+    expect(calls(qcow2)).toEqual([[0, 192 * MIB]]);
+    expect(calls(spread)).toEqual([]);
+  });
+
+  it("is told of by what the file takes that is read", async () => {
+    const target = { ...memoryTarget(), reserve: vi.fn() };
+    await copyDisk({ ...disk, room: 300_000 }, [{ format: "vdi", target }]);
+    await copyDisk({ ...disk, room: 2 ** 40 }, [{ format: "vdi", target: { ...target, ...memoryTarget() } }]);
+    expect(calls(target)).toEqual([
+      [0, 300_000],
+      [0, MIB],
+    ]);
   });
 });

@@ -18,9 +18,9 @@ const SPARE = 2;
  */
 export class Reservations {
   readonly #path: string;
-  #isStopped = false;
+  readonly #waiting: (readonly [position: number, length: number])[] = [];
   #child: ChildProcess | undefined;
-  #last = Promise.resolve();
+  #running: Promise<void> | undefined;
 
   /** For a file that no one else knows. */
   constructor(path: string) {
@@ -30,28 +30,45 @@ export class Reservations {
   /** Bytes of the file from `position` on. Its size stays as it is. */
   add(position: number, length: number): void {
     if (process.platform !== "linux" || length < LEAST) return;
-    this.#last = this.#last.then(() => this.#allocate(position, length));
+    this.#waiting.push([position, length]);
+    this.#running ??= this.#run();
   }
 
   /** Does without what is not set aside yet. When this is kept, nothing changes the file any more. */
-  stop(): Promise<void> {
-    this.#isStopped = true;
+  async stop(): Promise<void> {
+    this.#waiting.length = 0;
     this.#child?.kill();
-    return this.#last;
+    await this.#running;
   }
 
-  /** Never fails: there is a program, and room for it, or there is none. */
-  async #allocate(position: number, length: number): Promise<void> {
-    try {
-      const { type, bavail, bsize } = statfsSync(this.#path);
-      if (this.#isStopped || type !== EXT4 || bavail * bsize < SPARE * length) return;
-      const { spawn } = await import("node:child_process");
-      const range = ["--offset", String(position), "--length", String(length)];
-      const child = spawn("fallocate", ["--keep-size", ...range, "--", this.#path], { stdio: "ignore" });
-      this.#child = child;
-      await new Promise((resolve, reject) => child.once("error", reject).once("close", resolve));
-    } catch {
-      // No such program, or Node may start none.
+  async #run(): Promise<void> {
+    for (let range = this.#waiting.shift(); range !== undefined; range = this.#waiting.shift()) {
+      this.#child = allocate(this.#path, ...range);
+      if (this.#child !== undefined) await ended(this.#child);
     }
+    this.#child = undefined;
+    this.#running = undefined;
   }
+}
+
+/** Starts the program, where there is one and there is room. */
+function allocate(path: string, position: number, length: number): ChildProcess | undefined {
+  try {
+    const { type, bavail, bsize } = statfsSync(path);
+    if (type !== EXT4 || bavail * bsize < SPARE * length) return undefined;
+    // Loaded at once, and only now: what is about to be written waits for it.
+    const { spawn } = process.getBuiltinModule("node:child_process");
+    const range = ["--offset", String(position), "--length", String(length)];
+    return spawn("fallocate", ["--keep-size", ...range, "--", path], { stdio: "ignore" });
+  } catch {
+    // Node may be told to start no programs.
+    return undefined;
+  }
+}
+
+/** However it ends: without it, blocks are found as they are written. */
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    child.once("error", () => resolve()).once("exit", () => resolve());
+  });
 }

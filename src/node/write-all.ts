@@ -18,9 +18,9 @@ const BEHIND_MEBIBYTE = 32 * 1024;
  * How much is written in one go: up to a little behind the next mebibyte of the file, so that no call holds a whole
  * one. Linux takes memory for its page cache in pieces as large as the aligned parts of a call. What is free in
  * pieces of 2 MiB is, in many virtual machines, memory that went back to the host and has to be fetched from it
- * again: that takes four to fourteen times as long as the writing itself. Calls that end so ask for pieces of many
- * sizes, none over 512 KiB, and one of 32 KiB, which the kernel keeps apart for each processor when it is free
- * again: the memory around it is not joined and given away, and the next file of this kind finds it.
+ * again, which takes up to ten times as long as the writing itself. Calls that end so ask for pieces of many sizes,
+ * none over 512 KiB, and one of 32 KiB, which each processor keeps for itself when it is free again: what is around it
+ * is not joined and given away, and the next file finds it. Measured: see CONTRIBUTING.md.
  */
 function mostAt(place: number | null): number {
   return place === null ? Number.POSITIVE_INFINITY : MIB - ((place + MIB - BEHIND_MEBIBYTE) % MIB);

@@ -13,8 +13,8 @@ const SPARE = 2;
 /**
  * Has blocks set aside in a new file that is about to be filled. ext4 otherwise finds a place for every block of 4 KiB
  * when it is written, which takes two fifths of the time of writing. Node has no call for that (`fallocate(2)`), so
- * the program of that name is asked, which Linux distributions have, and meanwhile writing begins. Where there is
- * none, or it fails, nothing is lost: blocks are found as they are written.
+ * the program of that name is asked, which comes with util-linux, and meanwhile writing begins. Where there is none,
+ * or it fails, nothing is lost: blocks are found as they are written.
  */
 export class Reservations {
   readonly #path: string;
@@ -31,7 +31,8 @@ export class Reservations {
   add(position: number, length: number): void {
     if (process.platform !== "linux" || length < LEAST) return;
     this.#waiting.push([position, length]);
-    this.#running ??= this.#run();
+    // The first is started before this returns, the others one after the other.
+    this.#running = this.#running?.then(() => this.#run()) ?? this.#run();
   }
 
   /** Does without what is not set aside yet. When this is kept, nothing changes the file any more. */
@@ -46,8 +47,6 @@ export class Reservations {
       this.#child = allocate(this.#path, ...range);
       if (this.#child !== undefined) await ended(this.#child);
     }
-    this.#child = undefined;
-    this.#running = undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 import { formatSize, identity, parseSize } from "../bytes/index.ts";
-import type { Extent } from "../extents/index.ts";
+import type { ByteRange, Extent } from "../extents/index.ts";
 import type { FatOptions as FatPlanOptions } from "../fat32/index.ts";
 import { writeDisk } from "../formats/index.ts";
 import type { FilesystemPlan } from "../image/index.ts";
@@ -40,6 +40,7 @@ interface Planned {
   readonly name: string;
   readonly filesystem: FilesystemPlan;
   extents(): Iterable<Extent>;
+  readonly runs?: () => Iterable<ByteRange>;
   readonly freeBytes: number;
   readonly warnings: readonly string[];
 }
@@ -59,7 +60,7 @@ function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: numbe
 
 /** `diskwright mkfs ext4` */
 export async function runExt4(path: string, options: Ext4Options, signal: AbortSignal): Promise<void> {
-  const { planExt4, writeExt4 } = await import("../ext4/index.ts");
+  const { ext4Runs, planExt4, writeExt4 } = await import("../ext4/index.ts");
   await run(path, options, signal, (tree) => {
     const { label, time = sourceDateEpoch() } = options;
     const plan = planExt4(tree, {
@@ -74,6 +75,7 @@ export async function runExt4(path: string, options: Ext4Options, signal: AbortS
       name: options.type ?? "ext4",
       filesystem: { type: "ext4", plan },
       extents: () => writeExt4(plan),
+      runs: () => ext4Runs(plan),
       freeBytes: usage.free,
       warnings,
     };
@@ -125,12 +127,12 @@ async function run(
   const time = options.time ?? sourceDateEpoch();
   const spoolDirectory = spool ?? staging.spoolDirectory;
   const tree = await stage(sourcesOf({ ...fields, root: [path] }), { ...staging, time, spoolDirectory });
-  const { name, filesystem, extents, freeBytes, warnings } = planned(tree);
+  const { name, filesystem, extents, runs, freeBytes, warnings } = planned(tree);
   warnAll(voice, warnings);
   // What is no whole block stays free at the end: the image has the size that was asked for.
   const size = sizesOf(options).size ?? filesystem.plan.size;
   const total = Math.max(1, size - freeBytes);
-  await writeDisk({ size, extents }, openOutputs(outputs, { ...options, spool }, signal), {
+  await writeDisk({ size, extents, runs }, openOutputs(outputs, { ...options, spool }, signal), {
     signal,
     seed: options.seed,
     time,

@@ -13,4 +13,4 @@ export {
 export type { PlanRegion } from "./regions.ts";
 export type { DefaultMountOption, ErrorBehaviour, Settings } from "./settings.ts";
 export type { Ext4Usage } from "./usage.ts";
-export { writeExt4 } from "./write.ts";
+export { ext4Runs, writeExt4 } from "./write.ts";

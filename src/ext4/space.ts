@@ -66,6 +66,15 @@ export class SpaceMap {
     return index < this.#count ? this.#starts[index]! - block : Number.MAX_SAFE_INTEGER;
   }
 
+  /** The free runs between `start` and `end`. */
+  *freeWithin(start: number, end: number): Generator<BlockRun> {
+    for (let block = this.firstFree(start); block < end; ) {
+      const count = Math.min(end - block, this.freeLength(block));
+      yield { start: block, count };
+      block = this.firstFree(block + count);
+    }
+  }
+
   /** The taken runs that touch the blocks from `start` to before `end`, cut to them. */
   *takenWithin(start: number, end: number): Generator<BlockRun> {
     for (let index = this.#runFrom(start); index < this.#count && this.#starts[index]! < end; index++) {

@@ -1,4 +1,4 @@
-import { bytesExtent, type Extent, merged } from "../extents/index.ts";
+import { type ByteRange, bytesExtent, type Extent, merged } from "../extents/index.ts";
 import { fillBlockBitmap, fillInodeBitmap } from "./bitmap.ts";
 import { blockExtent, contentExtents } from "./content.ts";
 import { blocksOfFile } from "./file-map.ts";
@@ -15,6 +15,14 @@ import { encodeSuperblock } from "./superblock.ts";
 /** The extents of the filesystem, in ascending order: metadata and content in one sweep. */
 export function writeExt4(plan: Ext4Plan): Iterable<Extent> {
   return merged(metadataExtents(plan), contentExtents(plan));
+}
+
+/** Where content lies with no gap between it: all that is free between the metadata, up to its end. */
+export function* ext4Runs({ geometry, placement }: Ext4Plan): Generator<ByteRange> {
+  const { blockSize } = geometry.design;
+  for (const { start, count } of geometry.space.freeWithin(geometry.firstDataBlock, placement.end)) {
+    yield { position: start * blockSize, length: count * blockSize };
+  }
 }
 
 /** A part of the metadata that is made when its turn comes. */

@@ -14,6 +14,12 @@ export interface Extent {
   readonly offset: number;
 }
 
+/** Bytes in a row. */
+export interface ByteRange {
+  readonly position: number;
+  readonly length: number;
+}
+
 /** An extent of bytes that are in memory. */
 export function bytesExtent(position: number, bytes: Uint8Array): Extent {
   return { position, length: bytes.length, source: bytes, offset: 0 };

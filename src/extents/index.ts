@@ -12,7 +12,7 @@ export {
   joinedContent,
   type StoredRange,
 } from "./content.ts";
-export { bytesExtent, type Extent, merged, shifted } from "./extent.ts";
+export { type ByteRange, bytesExtent, type Extent, merged, shifted } from "./extent.ts";
 export { type CancelSignal, eventLoopTurn } from "./signal.ts";
 export {
   type ByteSource,

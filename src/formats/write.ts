@@ -1,6 +1,7 @@
 import type { Identity } from "../bytes/index.ts";
 import { type ContainerFacts, type Disk, UnitSet, withoutZeros } from "../container/index.ts";
 import {
+  type ByteRange,
   type Extent,
   Sweep,
   type SweepOptions,
@@ -13,7 +14,6 @@ import type { HashLoader } from "./bmap.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import { type FormatName, formatFacts } from "./names.ts";
 import { type PreparedFormat, prepareFormat, type TargetContext } from "./prepare.ts";
-import { LONG_RUN, longRuns } from "./room.ts";
 
 /** Where a disk goes, and as what. */
 export interface Output {
@@ -43,6 +43,8 @@ export interface PlannedDisk {
   /** Bytes of the disk. */
   readonly size: number;
   extents(): Iterable<Extent>;
+  /** Where content lies with no gap between it, ascending, as far as that is known without going through extents. */
+  readonly runs?: (() => Iterable<ByteRange>) | undefined;
 }
 
 const DEFAULT_SEED = "diskwright";
@@ -206,8 +208,8 @@ function reserveRoom(
     if (target.reserve === undefined) continue;
     const { placing } = formats[index]!;
     if (placing === "dense" && content !== undefined) target.reserve(0, content);
-    if (placing !== "same" || disk === undefined || disk.size < LONG_RUN) continue;
-    for (const { position, length } of longRuns(disk.extents())) target.reserve(position, length);
+    if (placing !== "same") continue;
+    for (const { position, length } of disk?.runs?.() ?? []) target.reserve(position, length);
   }
 }
 

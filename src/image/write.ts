@@ -1,5 +1,6 @@
-import { writeExt4 } from "../ext4/index.ts";
+import { ext4Runs, writeExt4 } from "../ext4/index.ts";
 import {
+  type ByteRange,
   type CancelSignal,
   type ContentReader,
   type Extent,
@@ -50,7 +51,7 @@ export async function write(
   const { identity, time } = plan.image;
   const total = writtenBytes(plan);
   const outputs = isOutputs(target) ? target : [{ format, target }];
-  const disk = { size: plan.size, extents: () => imageExtents(plan) };
+  const disk = { size: plan.size, extents: () => imageExtents(plan), runs: () => imageRuns(plan) };
   await writeDisk(disk, outputs, {
     signal,
     packers,
@@ -86,6 +87,15 @@ function* contentExtents({ partitions, gaps }: ImagePlan): Generator<Extent> {
   for (const { offset, filesystem, raw } of parts.sort((a, b) => a.offset - b.offset)) {
     if (filesystem !== undefined) yield* shifted(filesystemExtents(filesystem), offset);
     else if (raw !== undefined) yield* rawExtents(raw, offset);
+  }
+}
+
+/** Where the content of large filesystems lies with no gap between it. */
+function* imageRuns({ partitions }: ImagePlan): Generator<ByteRange> {
+  for (const { offset, filesystem } of partitions) {
+    if (filesystem?.type !== "ext4") continue;
+    for (const { position, length } of ext4Runs(filesystem.plan))
+      yield { position: offset + position, length };
   }
 }
 

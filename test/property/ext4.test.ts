@@ -7,7 +7,14 @@ import { encodeLeaf, encodeTree, layExtents, nodeEntries, treeBlocks } from "../
 import { geometry } from "../../src/ext4/geometry.ts";
 import { groupLength } from "../../src/ext4/group-shape.ts";
 import { encodeGroupDescriptor } from "../../src/ext4/groups.ts";
-import { type BlockSize, type Ext4Plan, openExt4, planExt4, writeExt4 } from "../../src/ext4/index.ts";
+import {
+  type BlockSize,
+  type Ext4Plan,
+  ext4Runs,
+  openExt4,
+  planExt4,
+  writeExt4,
+} from "../../src/ext4/index.ts";
 import { encodeInode, signInode } from "../../src/ext4/inode.ts";
 import { SpaceMap } from "../../src/ext4/space.ts";
 import {
@@ -436,6 +443,39 @@ describe("extent trees", () => {
         },
       ),
       { numRuns: 30 },
+    );
+  });
+});
+
+describe("ext4Runs", () => {
+  it("covers blocks that are written, all of them, and nothing but metadata is beside it", () => {
+    fc.assert(
+      fc.property(
+        anyTree,
+        blockSizes,
+        fc.integer({ min: 0, max: 2 ** 24 }),
+        (entries, blockSize, freeBytes) => {
+          const plan = planExt4(treeOf(entries), { uuid, hashSeed, blockSize, freeBytes });
+          const written = new Set<number>();
+          for (const { position, length } of writeExt4(plan)) {
+            const end = Math.ceil((position + length) / blockSize);
+            for (let block = Math.floor(position / blockSize); block < end; block++) written.add(block);
+          }
+          const runs = [...ext4Runs(plan)];
+          let covered = 0;
+          for (const [index, { position, length }] of runs.entries()) {
+            expect(length % blockSize).toBe(0);
+            expect(length).toBeGreaterThan(0);
+            if (index > 0)
+              expect(position).toBeGreaterThan(runs[index - 1]!.position + runs[index - 1]!.length);
+            for (let at = position; at < position + length; at += blockSize) {
+              expect(written.has(at / blockSize)).toBe(true);
+              covered++;
+            }
+          }
+          expect(covered).toBe(plan.placement.usedBlocks);
+        },
+      ),
     );
   });
 });

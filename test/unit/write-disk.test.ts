@@ -52,11 +52,15 @@ describe("the room that will be filled", () => {
   const told = (): Target & { reserve: Mock } => ({ ...sequentialTarget(() => {}), reserve: vi.fn() });
   const calls = (target: { reserve: Mock }): unknown[] => target.reserve.mock.calls;
 
-  it("is told of long runs where the disk lies as it is, and as a whole where its content lies dense", async () => {
-    const starts = [0, 32, 64, 200, 300, 332].map((start) => start * MIB + 4096);
+  it("is told of runs where the disk lies as it is, and as a whole where its content lies dense", async () => {
+    const starts = [0, 32, 64, 200].map((start) => start * MIB);
     const planned = {
       size: 400 * MIB,
       extents: () => starts.map((position) => bytesExtent(position, part)),
+      runs: () => [
+        { position: 0, length: 96 * MIB },
+        { position: 200 * MIB, length: 32 * MIB },
+      ],
     };
     const [raw, qcow2, spread] = [told(), told(), told()];
     await writeDisk(planned, [
@@ -65,10 +69,10 @@ describe("the room that will be filled", () => {
       { format: "vdi-static", target: spread },
     ]);
     expect(calls(raw)).toEqual([
-      [4096, 96 * MIB],
-      [300 * MIB + 4096, 64 * MIB],
+      [0, 96 * MIB],
+      [200 * MIB, 32 * MIB],
     ]);
-    expect(calls(qcow2)).toEqual([[0, 192 * MIB]]);
+    expect(calls(qcow2)).toEqual([[0, 128 * MIB]]);
     expect(calls(spread)).toEqual([]);
   });
 

@@ -29,6 +29,11 @@ import { describeWith, run, saveImage, scratchDirectory } from "../support/refer
 
 const scratch = scratchDirectory();
 
+/** The clock of a guest may be ahead of the host's, and e2fsck minds what was written in the future. */
+function expectCleanGuest(path: string): void {
+  expectCleanExt4(path, Math.floor(Date.now() / 1000) + 86_400);
+}
+
 describeWith(["bsdtar"], "the archive that a kernel starts from, by libarchive", () => {
   it("holds what it should", () => {
     const archive = cpioArchive([
@@ -189,7 +194,7 @@ printf 'no end of line'`,
       expect(readFileSync(join(scratch, "console.log"), "latin1")).toContain("to the console\r\n");
       expectCleanGpt(image);
       const root = await rootFilesystem();
-      expectCleanExt4(root);
+      expectCleanGuest(root);
       const debugfs = (command: string): string => run("debugfs", ["-R", command, root]).stdout;
       expect(debugfs("cat /root/file")).toBe(
         "/run/diskwright/script 1700000000 /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",
@@ -221,7 +226,7 @@ printf 'no end of line'`,
         code: "VM_SCRIPT_FAILED",
         evidence: { exitCode: 3, output: "to nobody\n" },
       });
-      expectCleanExt4(await rootFilesystem());
+      expectCleanGuest(await rootFilesystem());
     });
 
     it("is ended when it hangs", async () => {
@@ -241,7 +246,7 @@ printf 'no end of line'`,
       const error = await failure("dd if=/dev/zero of=/big bs=1M");
       expect(error).toMatchObject({ code: "VM_SCRIPT_FAILED", evidence: { exitCode: 1 } });
       expect(error.message).toContain("No space left on device");
-      expectCleanExt4(await rootFilesystem());
+      expectCleanGuest(await rootFilesystem());
     });
 
     it("may leave programs, mounts, loops and swap behind", async () => {
@@ -258,7 +263,7 @@ busybox mkswap /swap >/dev/null && busybox swapon /swap || exit 1
 echo done`;
       const result = await runScript(script);
       expect(result.output).toBe("done\n");
-      expectCleanExt4(await rootFilesystem());
+      expectCleanGuest(await rootFilesystem());
     });
 
     it("tells when somebody ends QEMU", async () => {
@@ -321,7 +326,7 @@ echo done`;
       });
       expect(result.command.args).toContain("chardev:output");
       expect(result.output).toBe("a\nb\r\n");
-      expectCleanExt4(bare);
+      expectCleanGuest(bare);
       expect(run("debugfs", ["-R", "cat /etc/file", bare]).stdout).toBe("written\n");
     });
 

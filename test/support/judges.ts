@@ -5,9 +5,13 @@ import { run } from "./referee.ts";
 
 // Referees exit 0 on much that is wrong, so what they print is judged as well.
 
-/** e2fsck finds nothing: exit 0, and no line but those of its passes and its summary. */
-export function expectCleanExt4(path: string): void {
-  const { status, stdout, stderr } = run("e2fsck", ["-fn", path]);
+/**
+ * e2fsck finds nothing: exit 0, and no line but those of its passes and its summary. It takes the time for `seconds`
+ * since 1970, by default for what it is.
+ */
+export function expectCleanExt4(path: string, seconds?: number): void {
+  const clock = seconds === undefined ? [] : [`E2FSCK_TIME=${seconds}`];
+  const { status, stdout, stderr } = run("env", [...clock, "e2fsck", "-fn", path]);
   const unexpected = stdout
     .split("\n")
     .filter(

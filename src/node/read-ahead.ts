@@ -2,10 +2,10 @@ import { read } from "node:fs";
 import type { FileSource } from "./file-source.ts";
 
 /**
- * What is read in one go. A multiple of the windows in which holes are found. Each part takes the thread that writes
- * some tenth of a millisecond beside the writing; still larger ones gained nothing.
+ * What is read in one go. A multiple of the windows in which holes are found. Smaller parts cost the thread that writes
+ * more turns than they gain, larger ones are no longer in the cache when they are written.
  */
-const PART = 4 * 1024 * 1024;
+const PART = 2 * 1024 * 1024;
 
 /** How many parts there are: one is in use, the others wait or are on their way. */
 const PARTS = 3;

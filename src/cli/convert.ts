@@ -27,7 +27,7 @@ export async function runConvert(
 ): Promise<void> {
   const outputs = namedOutputs([...paths, ...(options.output ?? [])], options.format);
   if (outputs.length === 0) throw new UsageError("nowhere to write to: name the image behind the first one");
-  if (!outputs.some(({ path: output }) => existsSync(output))) readByFewThreads();
+  if (!outputs.some(({ path: output }) => existsSync(output))) readByTwoThreads();
   const voice = talk(options.quiet ?? false);
   const { disk, close } = await openImage(path, {
     format: options.from,
@@ -61,6 +61,6 @@ export async function runConvert(
  * fast for what is in memory, and a sixth slower for what comes from a disk. Where an older file is replaced,
  * threads of the same pool bring to the disk what is written. The pool looks for its size when it is first used.
  */
-function readByFewThreads(): void {
+function readByTwoThreads(): void {
   process.env.UV_THREADPOOL_SIZE ??= "2";
 }

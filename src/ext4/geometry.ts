@@ -147,15 +147,8 @@ export function geometry(
 
 /** The runs of blocks of a file and of its map. */
 export function fileRuns(space: SpaceMap, { runs, mapStart, mapBlocks }: FileLayout): BlockRun[] {
-  const all = runs.map(({ physical, count }): BlockRun => ({ start: physical, count }));
-  for (let left = mapBlocks, at = mapStart; left > 0; ) {
-    const start = space.firstFree(at);
-    const count = Math.min(left, space.freeLength(start));
-    all.push({ start, count });
-    at = start + count;
-    left -= count;
-  }
-  return all;
+  const content = runs.map(({ physical, count }): BlockRun => ({ start: physical, count }));
+  return [...content, ...space.freeWithin(mapStart, skipFree(space, mapStart, mapBlocks))];
 }
 
 /** The size of groups, a multiple of 8, that cuts `usable` blocks into `groups` of them, or a few more. */

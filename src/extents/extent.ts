@@ -1,23 +1,21 @@
 import type { Content } from "./content.ts";
 
+/** Bytes in a row. */
+export interface ByteRange {
+  readonly position: number;
+  readonly length: number;
+}
+
 /**
  * Some bytes of an image: where they lie, and what they are. Extents are the currency between the rooms.
  * A sequence of them is ordered by position, never overlaps, and is made lazily; what no extent covers
  * reads as zeros. Positions and lengths are in bytes.
  */
-export interface Extent {
-  readonly position: number;
-  readonly length: number;
+export interface Extent extends ByteRange {
   /** The bytes themselves, or a reference to the content that they are taken from. */
   readonly source: Uint8Array | Content;
   /** Where in `source` the extent starts. */
   readonly offset: number;
-}
-
-/** Bytes in a row. */
-export interface ByteRange {
-  readonly position: number;
-  readonly length: number;
 }
 
 /** An extent of bytes that are in memory. */

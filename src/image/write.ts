@@ -90,7 +90,7 @@ function* contentExtents({ partitions, gaps }: ImagePlan): Generator<Extent> {
   }
 }
 
-/** Where the content of large filesystems lies with no gap between it. */
+/** Where the content of ext4 filesystems lies with no gap between it. */
 function* imageRuns({ partitions }: ImagePlan): Generator<ByteRange> {
   for (const { offset, filesystem } of partitions) {
     if (filesystem?.type !== "ext4") continue;

@@ -41,7 +41,7 @@ export interface FileTargetOptions {
 
 /**
  * A file of the host as target. The bytes go into a new file beside it, which takes its name once it is
- * complete: until then an older file stays as it is, and nothing is left when it fails. On Linux, the program
+ * complete: until then an older file stays as it is, and nothing is left when it fails. On ext4, the program
  * `fallocate` sets room aside for large ones, where it is installed: that saves a third of the time.
  *
  * @throws DiskwrightError `OUTPUT` when the file cannot be made, written or renamed.

@@ -18,9 +18,9 @@ const SPARE = 2;
  */
 export class Reservations {
   readonly #path: string;
-  readonly #waiting: (readonly [position: number, length: number])[] = [];
+  #isStopped = false;
   #child: ChildProcess | undefined;
-  #running: Promise<void> | undefined;
+  #last: Promise<void> | undefined;
 
   /** For a file that no one else knows. */
   constructor(path: string) {
@@ -30,23 +30,22 @@ export class Reservations {
   /** Bytes of the file from `position` on. Its size stays as it is. */
   add(position: number, length: number): void {
     if (process.platform !== "linux" || length < LEAST) return;
-    this.#waiting.push([position, length]);
+    const start = (): Promise<void> => this.#start(position, length);
     // The first is started before this returns, the others one after the other.
-    this.#running = this.#running?.then(() => this.#run()) ?? this.#run();
+    this.#last = this.#last?.then(start) ?? start();
   }
 
   /** Does without what is not set aside yet. When this is kept, nothing changes the file any more. */
   async stop(): Promise<void> {
-    this.#waiting.length = 0;
+    this.#isStopped = true;
     this.#child?.kill();
-    await this.#running;
+    await this.#last;
   }
 
-  async #run(): Promise<void> {
-    for (let range = this.#waiting.shift(); range !== undefined; range = this.#waiting.shift()) {
-      this.#child = allocate(this.#path, ...range);
-      if (this.#child !== undefined) await ended(this.#child);
-    }
+  async #start(position: number, length: number): Promise<void> {
+    if (this.#isStopped) return;
+    this.#child = allocate(this.#path, position, length);
+    if (this.#child !== undefined) await ended(this.#child);
   }
 }
 

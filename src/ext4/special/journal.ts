@@ -68,11 +68,8 @@ export function fastCommitBlocks(design: Design, blocks: number): number {
 export function layJournal(design: Design, space: SpaceMap, firstBlock: number, blocks: number): FileLayout {
   const segments = [{ logical: 0, count: blocks }];
   const whole = blocks + blocksOfMap(design, segments, 1);
-  let start = space.firstFree(firstBlock);
-  while (start < space.end) {
-    const length = space.freeLength(start);
-    if (start + whole <= Math.min(start + length, space.end)) return layFile(design, space, start, segments);
-    start = space.firstFree(start + length);
+  for (const { start, count } of space.freeWithin(firstBlock, space.end)) {
+    if (whole <= count) return layFile(design, space, start, segments);
   }
   return layFile(design, space, space.firstFree(firstBlock), segments);
 }

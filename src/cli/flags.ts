@@ -95,6 +95,8 @@ async function imageFields(options: ImageOptions & StepOptions): Promise<Spec> {
     alignment: options.alignment,
     endGap: options.endGap,
     gptEntriesAt: options.gptEntriesAt,
+    protectiveMbrBootable: options.protectiveMbrBootable,
+    protectiveMbrEntry: options.protectiveMbrEntry,
     diskGuid: options.diskGuid,
     diskSignature: options.diskSignature,
     rootGuid: options.rootGuid,

@@ -100,6 +100,8 @@ export interface ImageOptions extends SourceOptions, BootOptions, Ext4Tuning, Pa
   readonly alignment?: string;
   readonly endGap?: string;
   readonly gptEntriesAt?: string;
+  readonly protectiveMbrBootable?: boolean;
+  readonly protectiveMbrEntry?: "first" | "last";
   readonly fstab?: true | "uuid" | "partuuid" | "label";
   readonly discoverable?: string;
   readonly size?: string;
@@ -210,6 +212,16 @@ export function addImageOptions(command: Command): Command {
     .option("--alignment <size>", "what starts of partitions are multiples of (default: 1M)")
     .option("--end-gap <size>", "what stays free at the end of the disk (default: room for the GPT)")
     .option("--gpt-entries-at <size>", "where the GPT entries start (default: behind the header)")
+    .option(
+      "--protective-mbr-bootable",
+      "make the protective partition in front of a GPT active, for BIOSes that start nothing else",
+    )
+    .addOption(
+      new Option(
+        "--protective-mbr-entry <place>",
+        "which entry it has in a hybrid MBR (default: last, behind the others)",
+      ).choices(["first", "last"]),
+    )
     .addOption(
       new Option("--fstab [by]", "write /etc/fstab, with filesystems by uuid, partuuid or label").choices([
         "uuid",

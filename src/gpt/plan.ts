@@ -1,6 +1,6 @@
 import { formatBytes } from "../bytes/index.ts";
 import { DoesNotFitError } from "../errors.ts";
-import { BOOT_CODE_SIZE, type HybridEntry } from "../mbr/index.ts";
+import { BOOT_CODE_SIZE, type HybridEntry, type ProtectiveEntry } from "../mbr/index.ts";
 import {
   checkBootCode,
   checkDisk,
@@ -61,6 +61,8 @@ export interface GptSpec extends GptDisk {
   readonly bootCode?: Uint8Array;
   /** Partitions that are in the MBR too, for firmware that knows no GPT. At most three. Default none. */
   readonly hybrid?: readonly HybridSpec[];
+  /** With `hybrid`: which entry of the MBR the protective partition has. Default `last`, behind the others. */
+  readonly protectiveMbrEntry?: ProtectiveEntry | undefined;
 }
 
 /** A partition of a GPT that is in the MBR too. */
@@ -107,6 +109,8 @@ export interface GptPlan {
   readonly bootCode: Uint8Array;
   /** What the MBR has beside its protective partition, in ascending order. */
   readonly hybrid: readonly HybridEntry[];
+  /** `undefined` where nothing is beside it. */
+  readonly protectiveMbrEntry: ProtectiveEntry | undefined;
   /** By number, which need not be the order in which they lie. */
   readonly partitions: readonly PlannedGptPartition[];
 }
@@ -198,6 +202,7 @@ export function planGpt(spec: GptSpec): GptPlan {
     protectiveMbrBootable,
     bootCode,
     hybrid,
+    protectiveMbrEntry: hybrid.length === 0 ? undefined : (spec.protectiveMbrEntry ?? "last"),
     partitions: partitions.sort((a, b) => a.number - b.number),
   };
 }

@@ -1,7 +1,12 @@
 import { NIL_GUID } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { ByteSource } from "../extents/index.ts";
-import { hybridEntries, protectiveMbrProblems } from "../mbr/index.ts";
+import {
+  hybridEntries,
+  type ProtectiveEntry,
+  protectiveEntryOf,
+  protectiveMbrProblems,
+} from "../mbr/index.ts";
 import { overlaps, type SectorSize } from "../tables/index.ts";
 import { attributesProblem } from "./attributes.ts";
 import { type FoundCopy, readCopy, type SectoredDisk, type VerifiedCopy } from "./copy.ts";
@@ -43,6 +48,8 @@ export interface GptTable {
   readonly partitions: readonly GptPartition[];
   /** Which of them the MBR has as well, beside its protective partition. */
   readonly hybrid: readonly FoundHybrid[];
+  /** Which entry of the MBR the protective partition has; `undefined` where nothing is beside it. */
+  readonly protectiveMbrEntry: ProtectiveEntry | undefined;
   /** One line for each thing that is wrong. The partitions are what the table says all the same. */
   readonly problems: readonly string[];
   /** Whether the primary copy was unusable, and the backup was read in its place. */
@@ -143,6 +150,7 @@ async function describeTable(found: FoundTable, used: VerifiedCopy): Promise<Gpt
     entriesLba: primary.table?.entriesLba,
     partitions,
     hybrid,
+    protectiveMbrEntry: hybrid.length === 0 ? undefined : protectiveEntryOf(mbr),
     problems,
     usedBackup: primary.table === undefined,
   };

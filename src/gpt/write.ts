@@ -10,14 +10,20 @@ import { GPT_REVISION, GPT_SIGNATURE, gptEntry, gptHeader } from "./structures.t
  * entries and the backup header. All partitions lie between.
  */
 export function* writeGpt(plan: GptPlan): Generator<Extent> {
-  const { sectorSize, sectors, primary, backup, bootCode, hybrid, protectiveMbrBootable: bootable } = plan;
+  const { sectorSize, primary, backup } = plan;
   const entries = entryArray(plan);
   const entriesCrc = crc32(entries.subarray(0, plan.entryCount * gptEntry.span));
-  yield bytesExtent(0, protectiveMbr(sectors, { sectorSize, bootable, bootCode, hybrid }));
+  yield bytesExtent(0, firstSector(plan));
   yield bytesExtent(primary.headerLba * sectorSize, headerSector(plan, primary, backup, entriesCrc));
   yield bytesExtent(primary.entriesLba * sectorSize, entries);
   yield bytesExtent(backup.entriesLba * sectorSize, entries);
   yield bytesExtent(backup.headerLba * sectorSize, headerSector(plan, backup, primary, entriesCrc));
+}
+
+function firstSector(plan: GptPlan): Uint8Array {
+  const { sectors, sectorSize, bootCode, hybrid, protectiveMbrBootable: bootable, protectiveMbrEntry } = plan;
+  const position = protectiveMbrEntry === undefined ? {} : { protectiveEntry: protectiveMbrEntry };
+  return protectiveMbr(sectors, { sectorSize, bootable, bootCode, hybrid, ...position });
 }
 
 function entryArray({ entryArraySectors, sectorSize, partitions }: GptPlan): Uint8Array {

@@ -84,7 +84,7 @@ export async function describeDisk(
 async function gptOf(disk: ByteSource, { sectorSize }: DescribeDiskOptions): Promise<FoundTable | undefined> {
   const table = await readGpt(disk, sectorSize === undefined ? {} : { sectorSize });
   if (table === undefined) return undefined;
-  const { entriesLba = 2, entryCount } = table;
+  const { entriesLba = 2, entryCount, protectiveMbrEntry } = table;
   const places = gptPlaces(disk, table);
   const entrySectors = Math.ceil((Math.max(entryCount, USUAL_ENTRIES) * ENTRY_SIZE) / table.sectorSize);
   const protective = await readMbr(disk, { sectorSize: table.sectorSize });
@@ -104,6 +104,7 @@ async function gptOf(disk: ByteSource, { sectorSize }: DescribeDiskOptions): Pro
     ],
     ...(entriesLba === 2 ? {} : { gptEntriesAt: entriesLba * table.sectorSize }),
     ...(protectiveMbrBootable === true ? { protectiveMbrBootable } : {}),
+    ...(protectiveMbrEntry === undefined ? {} : { protectiveMbrEntry }),
   };
 }
 

@@ -69,6 +69,8 @@ export interface ImageSpec {
   readonly rootGuid?: string | undefined;
   /** The UUID of the root filesystem. Default: derived from the seed. */
   readonly rootFilesystemUuid?: string | undefined;
+  /** Whether the protective partition of a GPT is active, for BIOSes that start nothing else. Default: as the layout says. */
+  readonly protectiveMbrBootable?: boolean | undefined;
   /** What a BIOS runs, up to 440 bytes at the start of the disk. Default none. */
   readonly bootCode?: Uint8Array | undefined;
   /** What makes it boot, as a boot loader of `diskwright/boot` gives it for the {@link bootContext}. */
@@ -170,7 +172,9 @@ export function image(spec: ImageSpec): Image {
 function layoutOf(spec: ImageSpec, sectorSize: 512 | 4096): NumberedLayout {
   const { compat } = spec;
   const chosen = spec.layout ?? (compat === undefined ? "efi" : "legacy");
-  const layout = typeof chosen === "string" ? preset(chosen, spec, sectorSize) : chosen;
+  const described = typeof chosen === "string" ? preset(chosen, spec, sectorSize) : chosen;
+  const { protectiveMbrBootable = described.protectiveMbrBootable } = spec;
+  const layout = protectiveMbrBootable === undefined ? described : { ...described, protectiveMbrBootable };
   throwProblems("INVALID_SPEC", "the partitions are described wrongly", layoutProblems(layout, sectorSize));
   const withRoot = {
     ...layout,

@@ -45,6 +45,7 @@ function gptPlan(image: Image, sectors: number, { partitions, bootCode }: TableP
     bootCode,
     partitions: entries,
     protectiveMbrBootable: layout.protectiveMbrBootable ?? false,
+    protectiveMbrEntry: layout.protectiveMbrEntry,
     ...(hybrid.length === 0 ? {} : { hybrid }),
     ...(layout.gptEntriesAt === undefined ? {} : { entriesLba: layout.gptEntriesAt / sectorSize }),
   });

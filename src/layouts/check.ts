@@ -25,6 +25,14 @@ export function layoutProblems(layout: Layout, sectorSize: number): string[] {
   }
   problems.push(...sectorProblems("the alignment", layout.alignment, sectorSize, table));
   problems.push(...sectorProblems("the place of the GPT entries", layout.gptEntriesAt, sectorSize, table));
+  if (layout.protectiveMbrBootable && table !== "gpt") {
+    problems.push(
+      `protectiveMbrBootable needs the table gpt, not ${table}: with an MBR partitions are bootable themselves`,
+    );
+  }
+  if (layout.protectiveMbrEntry !== undefined && partitions.every(({ hybrid }) => hybrid === undefined)) {
+    problems.push("protectiveMbrEntry is for a hybrid MBR: give a partition its hybrid entry");
+  }
   for (const { name, raw, maximum } of gaps) {
     if (maximum !== undefined && raw.content.size > maximum) {
       problems.push(

@@ -1,7 +1,7 @@
 import type { Ext4Options } from "../ext4/index.ts";
 import type { Content } from "../extents/index.ts";
 import type { FatOptions } from "../fat32/index.ts";
-import type { Geometry } from "../mbr/index.ts";
+import type { Geometry, ProtectiveEntry } from "../mbr/index.ts";
 import type { DataRange, Tree } from "../tree/index.ts";
 
 /** The six layouts of make-disk-image.nix, by the names that it gives them. */
@@ -124,6 +124,8 @@ export interface Layout {
   readonly gptEntriesAt?: number | undefined;
   /** Whether the protective partition of a GPT is active, for BIOSes that start nothing else. Default: it is not. */
   readonly protectiveMbrBootable?: boolean | undefined;
+  /** With hybrid entries: which entry of the MBR the protective partition has. Default `last`, behind the others. */
+  readonly protectiveMbrEntry?: ProtectiveEntry | undefined;
   /** A disk GUID that is not derived from the seed. */
   readonly diskGuid?: string | undefined;
   /** What the CHS fields of an MBR are computed with. Default: 255 heads, 63 sectors. */

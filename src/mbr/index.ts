@@ -11,7 +11,9 @@ export {
 export {
   type HybridEntry,
   hybridEntries,
+  type ProtectiveEntry,
   type ProtectiveMbrOptions,
+  protectiveEntryOf,
   protectiveMbr,
   protectiveMbrProblems,
 } from "./protective.ts";

@@ -20,7 +20,15 @@ export interface ProtectiveMbrOptions {
   readonly bootCode?: Uint8Array;
   /** Partitions of the GPT that are in the MBR too, at most three, in ascending order. */
   readonly hybrid?: readonly HybridEntry[];
+  /** Whether the protective partition has the first entry, or the one behind the others. Default `last`. */
+  readonly protectiveEntry?: ProtectiveEntry;
 }
+
+/**
+ * Which entry of a hybrid MBR the protective partition has. Firmware of old Raspberry Pis reads the first entry only,
+ * and must find its FAT there.
+ */
+export type ProtectiveEntry = "first" | "last";
 
 /** A partition of a GPT as an MBR has it. */
 export interface HybridEntry {
@@ -39,12 +47,12 @@ const SIZE_LIMIT = 0xffffffff;
  * programs that know no GPT see no free space (UEFI 2.10 §5.2.3). The last address is given as FF FF FF, as
  * parted and sfdisk do, not as the true one: the specification allows both.
  *
- * In a hybrid, which no specification knows, the protective partition comes first and ends before the first of
- * the others, as gdisk has it; Linux and EDK2 look for it in all four entries. What lies between the others and
- * behind them is not protected.
+ * In a hybrid, which no specification knows, the protective partition ends before the first of the others, as gdisk
+ * has it; Linux, EDK2 and GRUB look for it in all four entries. What lies between the others and behind them is not
+ * protected.
  */
 export function protectiveMbr(sectors: number, options: ProtectiveMbrOptions = {}): Uint8Array {
-  const { hybrid = [] } = options;
+  const { hybrid = [], protectiveEntry = "last" } = options;
   const entry: PartitionEntry = {
     status: options.bootable ? ACTIVE : 0,
     firstChs: Uint8Array.of(0x00, 0x02, 0x00),
@@ -54,7 +62,8 @@ export function protectiveMbr(sectors: number, options: ProtectiveMbrOptions = {
     sectors: Math.min((hybrid[0]?.firstLba ?? sectors) - 1, SIZE_LIMIT),
   };
   const { bootCode } = options;
-  const entries = [entry, ...hybrid.map(hybridEntry)];
+  const others = hybrid.map(hybridEntry);
+  const entries = protectiveEntry === "first" ? [entry, ...others] : [...others, entry];
   return bootRecordSector(options.sectorSize ?? 512, entries, bootCode === undefined ? {} : { bootCode });
 }
 
@@ -76,6 +85,13 @@ export function hybridEntries(sector: Uint8Array): HybridEntry[] {
   return partitions
     .filter((entry) => entry.type !== 0 && !isProtective(entry))
     .map(({ type, firstLba, sectors, status }) => ({ type, firstLba, sectors, bootable: status === ACTIVE }));
+}
+
+/** Where the protective partition of a hybrid is; `undefined` where no other partition is beside it. */
+export function protectiveEntryOf(sector: Uint8Array): ProtectiveEntry | undefined {
+  if (hybridEntries(sector).length === 0) return undefined;
+  const [first] = bootRecord.fromBytes(sector).partitions.filter(({ type }) => type !== 0);
+  return isProtective(first!) ? "first" : "last";
 }
 
 /**

@@ -137,16 +137,19 @@ function readFeatures(start: Uint8Array, version: number): Features {
   if (headerLength < smallest || headerLength % 8 !== 0)
     throw corrupt(`its header has ${headerLength} bytes`);
   if (refcountOrder > 6) throw corrupt(`a refcount would have 2^${refcountOrder} bits`);
-  if (incompatible & INCOMPATIBLE.corrupt) {
-    throw corrupt("qemu marked it so: qemu-img check -r all may mend it");
-  }
   if (incompatible & INCOMPATIBLE.externalData) throw unsupported("its data lies in another file");
   if (incompatible & INCOMPATIBLE.extendedL2) {
     throw unsupported("it has extended L2 entries: convert it with -o extended_l2=off first");
   }
-  const known = INCOMPATIBLE.dirty | INCOMPATIBLE.compressionType;
+  const known = INCOMPATIBLE.dirty | INCOMPATIBLE.corrupt | INCOMPATIBLE.compressionType;
   if (incompatible & ~known) {
     throw unsupported(`it has features that are not known: 0x${(incompatible & ~known).toString(16)}`);
+  }
+  // A reader needs no refcounts, and every table is checked before it is used. Only writers are kept off.
+  if (incompatible & INCOMPATIBLE.corrupt) {
+    problems.push(
+      "QEMU found it damaged and marked it so: some of what it holds may be wrong (qemu-img check -r all repairs a copy of it)",
+    );
   }
   if (incompatible & INCOMPATIBLE.dirty) problems.push("it was not closed: its refcounts may be wrong");
   if ((incompatible & INCOMPATIBLE.compressionType) === 0n) {

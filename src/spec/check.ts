@@ -26,7 +26,14 @@ export function* checkSpec(spec: Spec): Generator<SpecProblem> {
     }
     if (partitions.length === 0) yield { path: ["partitions"], message: "expected at least one partition" };
   } else {
-    for (const field of ["table", "gaps", "alignment", "endGap", "gptEntriesAt"] as const) {
+    for (const field of [
+      "table",
+      "gaps",
+      "alignment",
+      "endGap",
+      "gptEntriesAt",
+      "protectiveMbrEntry",
+    ] as const) {
       if (spec[field] !== undefined)
         yield { path: [field], message: `${field} needs partitions of one's own` };
     }

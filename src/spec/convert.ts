@@ -61,6 +61,7 @@ export function imageSpecOf(spec: Spec, content: SpecContent): ImageSpec {
     rootFilesystem: maybe(spec.filesystem, ext4TuningOf),
     diskGuid: spec.diskGuid,
     diskSignature: maybe(spec.diskSignature, Number),
+    protectiveMbrBootable: spec.protectiveMbrBootable,
     rootGuid: spec.rootGuid,
     rootFilesystemUuid: spec.rootFsUuid,
     bootCode: content.bootCode,
@@ -97,6 +98,7 @@ function layoutOf(spec: Spec, partitions: readonly PartitionSpec[], content: Spe
     alignment: maybe(spec.alignment, bytesOf),
     endGap: maybe(spec.endGap, bytesOf),
     gptEntriesAt: maybe(spec.gptEntriesAt, bytesOf),
+    protectiveMbrEntry: spec.protectiveMbrEntry,
   };
 }
 

@@ -16,6 +16,7 @@ function ifAny<Fields extends Readonly<Record<string, object>>>(field: Fields): 
 }
 
 function withoutLayout(spec: Spec): Spec {
-  const { layout, table, partitions, gaps, alignment, endGap, gptEntriesAt, ...rest } = spec;
+  const { layout, table, partitions, gaps, alignment, endGap, gptEntriesAt, protectiveMbrEntry, ...rest } =
+    spec;
   return rest;
 }

@@ -65,7 +65,7 @@ export const partition = v.strictObject(
         },
         "{ type, bootable }",
       ),
-      "With a GPT: its entry in the MBR as well.",
+      "With a GPT: its entry in the MBR as well, for firmware that knows no GPT. At most three partitions have one.",
     ),
     filesystem: v.optional(filesystem),
     mount: field(treePath, "Which part of the tree it holds; `/`: all that no other partition holds."),

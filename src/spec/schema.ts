@@ -64,6 +64,14 @@ export const specSchema = v.strictObject(
       size,
       "Where the primary entries of the GPT start, for boards that read something else behind its header.",
     ),
+    protectiveMbrBootable: field(
+      flag,
+      "Whether the protective partition in front of a GPT is active: some BIOSes start only disks with an active partition. Default false.",
+    ),
+    protectiveMbrEntry: field(
+      oneOf("first", "last"),
+      "With hybrid entries: which entry of the MBR the protective partition has. Default last: firmware of old Raspberry Pis reads only the first.",
+    ),
     diskGuid: field(guid, "The GUID of the disk. Default: derived from the seed."),
     diskSignature: field(number32, "The signature of the disk (MBR). Default: derived from the seed."),
     rootGuid: field(guid, "The GUID of the root partition. Default: derived from the seed."),

@@ -43,12 +43,15 @@ export interface TarTime {
   readonly nanoseconds: number;
 }
 
-/** A time as pax has it: decimal seconds with any number of digits behind the point, of which nine count. */
+/**
+ * A time as pax has it: decimal seconds with any number of digits behind the point, of which nine count. Python's
+ * tarfile writes a float as Python prints it, with an exponent where it is small or large: `1e-05`.
+ */
 export function paxTime(text: string): TarTime | undefined {
-  const match = /^(-?)(\d+)(?:\.(\d*))?$/.exec(text);
+  const match = /^(-?)(\d+)(?:\.(\d*))?(?:e([+-]?\d{1,4}))?$/i.exec(text);
   if (match === null) return undefined;
-  const seconds = Number(match[2]);
-  const fraction = match[3] ?? "";
+  const [whole, fraction] = withPointMoved(match[2]!, match[3] ?? "", Number(match[4] ?? 0));
+  const seconds = Number(whole);
   const nanoseconds = Number(fraction.slice(0, 9).padEnd(9, "0"));
   if (!Number.isSafeInteger(seconds)) return undefined;
   if (match[1] === "") return { seconds, nanoseconds };
@@ -58,6 +61,15 @@ export function paxTime(text: string): TarTime | undefined {
   return behind === 0
     ? { seconds: seconds === 0 ? 0 : -seconds, nanoseconds: 0 }
     : { seconds: -seconds - 1, nanoseconds: 1_000_000_000 - behind };
+}
+
+/** The digits before and behind the point of a number, after multiplying it by a power of ten. */
+function withPointMoved(whole: string, fraction: string, exponent: number): [string, string] {
+  if (exponent >= 0) {
+    return [whole + fraction.slice(0, exponent).padEnd(exponent, "0"), fraction.slice(exponent)];
+  }
+  const digits = whole.padStart(1 - exponent, "0");
+  return [digits.slice(0, exponent), digits.slice(exponent) + fraction];
 }
 
 const SPACE = 0x20;

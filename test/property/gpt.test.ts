@@ -44,6 +44,7 @@ const spec: fc.Arbitrary<GptSpec> = fc
     tail: lba,
     places: fc.array(fc.record({ gap: lba, size: lba, type, name, attributes }), { maxLength: 12 }),
     protectiveMbrBootable: fc.boolean(),
+    protectiveMbrEntry: fc.constantFrom("first" as const, "last" as const),
     bootCode: fc.uint8Array({ maxLength: 440 }),
   })
   .chain(({ places: allPlaces, firstUsableGap, tail, ...rest }) => {
@@ -114,6 +115,7 @@ describe("GPT", () => {
             }),
           entriesLba: wanted.entriesLba,
           hybrid: wanted.hybrid!.toSorted((a, b) => startOf(wanted, a) - startOf(wanted, b)),
+          protectiveMbrEntry: wanted.hybrid!.length === 0 ? undefined : wanted.protectiveMbrEntry,
           problems: [],
           usedBackup: false,
         });

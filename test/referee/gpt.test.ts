@@ -94,8 +94,11 @@ function expectParted(path: string, plan: GptPlan): void {
   // It knows no characters outside of the basic plane. sfdisk has judged the names.
   expect(parted.output.replaceAll("Warning: failed to translate partition name", "")).not.toMatch(COMPLAINT);
   const lines = parted.stdout.trim().split("\n");
+  // What it calls the flag of the protective partition is that of the first entry, whoever has it.
+  const isFirst = plan.protectiveMbrEntry !== "last";
+  const flag = (isFirst ? plan.protectiveMbrBootable : plan.hybrid[0]!.bootable) ? "pmbr_boot" : "";
   expect(lines[1]).toMatch(
-    new RegExp(`:${plan.sectors}s:file:${plan.sectorSize}:${plan.sectorSize}:gpt:.*:;$`),
+    new RegExp(`:${plan.sectors}s:file:${plan.sectorSize}:${plan.sectorSize}:gpt:.*:${flag};$`),
   );
   const ranges = plan.partitions
     .toSorted((a, b) => a.firstLba - b.firstLba)
@@ -284,8 +287,17 @@ describeWith(["sgdisk", "sfdisk", "parted", "fdisk", "partx", "truncate"], "GPT 
       "2 34816 129023",
     ]);
     const seen = run("fdisk", ["-l", "-t", "dos", path]).stdout;
-    expect(seen).toMatch(/1 +1 +2047 +2047 .*ee GPT/);
-    expect(seen).toMatch(/\* +2048 +34815 +32768 .*c W95 FAT32/);
+    expect(seen).toMatch(/1 +\* +2048 +34815 +32768 .*c W95 FAT32/);
+    expect(seen).toMatch(/2 +1 +2047 +2047 .*ee GPT/);
+  });
+
+  it("see that the protective partition is active", () => {
+    const path = join(directory, "active.img");
+    const plan = planGpt({ ...HYBRID, protectiveMbrBootable: true });
+    saveTable(path, plan);
+    expectParted(path, plan);
+    expect(run("fdisk", ["-l", "-t", "dos", path]).stdout).toMatch(/1 +\* +1 +131071 +131071 .*ee GPT/);
+    expect(run("sgdisk", ["-v", path]).stdout).toContain("No problems found");
   });
 
   it.each(["1:2", "2:EE"])("make hybrids that are read without a problem: %s", async (which) => {
@@ -299,13 +311,14 @@ describeWith(["sgdisk", "sfdisk", "parted", "fdisk", "partx", "truncate"], "GPT 
       bootable: false,
     }));
     const table = await readGpt(bytesSource(readFileSync(path)));
-    expect(table).toMatchObject({ problems: [], hybrid });
-    // Where the protective partition comes first, theirs and ours differ in nothing but its last CHS.
-    if (which !== "1:2") return;
+    const protectiveMbrEntry = which.endsWith("EE") ? "last" : "first";
+    expect(table).toMatchObject({ problems: [], hybrid, protectiveMbrEntry });
+    // Theirs and ours differ in nothing but the last CHS of the protective partition.
     const ours = join(directory, "ours.img");
-    saveTable(ours, planGpt({ ...HYBRID, hybrid }));
+    saveTable(ours, planGpt({ ...HYBRID, hybrid, protectiveMbrEntry }));
     const differing = run("cmp", ["-l", ours, path]).stdout.trim().split("\n");
-    expect(differing.map((line) => Number.parseInt(line, 10) - 1)).toEqual([451, 452, 453]);
+    const entry = which.endsWith("EE") ? 16 : 0;
+    expect(differing.map((line) => Number.parseInt(line, 10) - 1 - entry)).toEqual([451, 452, 453]);
   });
 
   it("name types as we do", () => {

@@ -80,7 +80,17 @@ describe("a hybrid MBR", () => {
         { number: 1, type: 0xef, bootable: false },
         { number: 2, type: 0x83, bootable: true },
       ],
+      protectiveMbrEntry: "last",
     });
+  });
+  it.each([
+    [undefined, [0xef, 0x83, 0xee, 0]],
+    ["last", [0xef, 0x83, 0xee, 0]],
+    ["first", [0xee, 0xef, 0x83, 0]],
+  ] as const)("has its protective partition where it is asked for: %s", async (place, types) => {
+    const image = await render(writeGpt(planGpt({ ...spec, protectiveMbrEntry: place })), SECTORS * 512);
+    expect([0, 1, 2, 3].map((index) => image[450 + 16 * index])).toEqual(types);
+    expect((await readGpt(bytesSource(image)))!.protectiveMbrEntry).toBe(place ?? "last");
   });
   it.each<[string, GptSpec["hybrid"], RegExp]>([
     ["a partition that there is not", [{ number: 3, type: 1 }], /partition 3 .* not in the GPT/],
@@ -120,7 +130,7 @@ describe("a hybrid MBR", () => {
     expect(problemsOf(upTo(2 ** 32)).message).toContain("reaches up to 4294967295");
   });
 
-  it("has room for three partitions, and the protective one before the first of them", async () => {
+  it("has room for three partitions, and the protective one over all before the first of them", async () => {
     const partitions = [1, 2, 3].map((number) => ({
       ...ESP,
       number,
@@ -132,10 +142,10 @@ describe("a hybrid MBR", () => {
     const image = await render(writeGpt(planGpt({ ...SOUND, partitions, hybrid })), SECTORS * 512);
     const entries = [0, 1, 2, 3].map((index) => partitionEntry.fromBytes(image, 446 + 16 * index));
     expect(entries.map(({ type, firstLba, sectors }) => [type, firstLba, sectors])).toEqual([
-      [0xee, 1, 79],
       [3, 80, 11],
       [2, 120, 11],
       [1, 160, 11],
+      [0xee, 1, 79],
     ]);
   });
 });

@@ -57,6 +57,17 @@ describe("the reader of qcow2", () => {
     await expect(walk(changed({ [L2 + 8 * 5]: packed }))).rejects.toThrow(message);
   });
 
+  it.each([
+    ["that QEMU marked corrupt", 2n, /marked it so/],
+    ["that was not closed", 1n, /refcounts may be wrong/],
+  ])("reads a file %s, and says so", async (_, bit, problem) => {
+    const marked = changed({ 72: bit });
+    expect(await walk(marked)).toBe(2 * CLUSTER);
+    const { problems, read } = (await openQcow2(bytesSource(marked), { unpackers }))!;
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(await read(CLUSTER, 2 * CLUSTER)).toEqual(disk.parts[0]!.bytes);
+  });
+
   it("refuses an L2 table on another table", async () => {
     await expect(walk(changed({ [L1]: COPIED | BigInt(header.refcountTableOffset) }))).rejects.toThrow(
       /L2 table 0 lies at \d+, where another table or the header is/,

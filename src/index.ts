@@ -11,6 +11,7 @@ export {
   bytesSource,
   type Content,
   memoryTarget,
+  type Progress,
   sequentialTarget,
   type Target,
 } from "./extents/index.ts";
@@ -22,7 +23,6 @@ export {
   type ImageSpec,
   image,
   type PartitionPlan,
-  type Progress,
   plan,
   type Size,
   type WriteOptions,

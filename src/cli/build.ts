@@ -59,13 +59,13 @@ export async function runBuild(
   options: BuildOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { json = false, quiet = false, force = false } = options;
+  const { json = false, quiet = false, force = false, progress } = options;
   const spec = await specOf(path, options);
   const outputs = namedOutputs(outputsOf(spec), spec.format);
   if (json && outputs.some(({ path }) => path === "-")) {
     throw new UsageError("--json and the image cannot both go to standard output");
   }
-  const voice = talk(quiet);
+  const voice = talk({ quiet, progress });
   const planned = await planOf(spec, outputs, voice, signal);
   warnAll(voice, planned.warnings);
   const variables =
@@ -147,7 +147,7 @@ export async function runPlan(
   options: ImageOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const voice = talk(options.quiet ?? false);
+  const voice = talk(options);
   const spec = await specOf(path, options);
   const outputs = spec.output === undefined ? [] : namedOutputs(outputsOf(spec), spec.format);
   const named = outputs.length > 0 ? outputs : [{ path: "", format: chooseFormat(spec.format, "") }];

@@ -20,6 +20,7 @@ import {
   collect,
   fromOption,
   type ImageOptions,
+  progressOption,
   spoolOption,
 } from "./options.ts";
 import { parseCount, parseTime } from "./parse.ts";
@@ -48,7 +49,10 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     );
 
   imageCommand("plan", (command) =>
-    command.option("--json", "as JSON, with every byte range").option("-q, --quiet", "no progress"),
+    command
+      .option("--json", "as JSON, with every byte range")
+      .option("-q, --quiet", "no progress")
+      .addOption(progressOption()),
   )
     .summary("say what build would write, and why it has that size")
     .description("Says what build would write: partitions, filesystems, what takes the room, where it lies.")

@@ -6,7 +6,7 @@ import { UsageError } from "./exit.ts";
 import type { OutputOptions } from "./options.ts";
 import { namedOutputs, openOutputs, outputName, unusedOptions } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
-import { progressLine, talk, warnAll } from "./talk.ts";
+import { talk, warnAll } from "./talk.ts";
 
 /** What the options of `convert` hold. */
 export interface ConvertOptions extends OutputOptions {
@@ -28,7 +28,7 @@ export async function runConvert(
   const outputs = namedOutputs([...paths, ...(options.output ?? [])], options.format);
   if (outputs.length === 0) throw new UsageError("nowhere to write to: name the image behind the first one");
   if (!outputs.some(({ path: output }) => existsSync(output))) readByTwoThreads();
-  const voice = talk(options.quiet ?? false);
+  const voice = talk(options);
   const { disk, close } = await openImage(path, {
     format: options.from,
     isBackingAllowed: options.backing,
@@ -37,14 +37,13 @@ export async function runConvert(
   });
   try {
     warnAll(voice, [...disk.problems, ...unusedOptions(outputs, options)]);
-    const total = Math.max(1, disk.size);
     const writing = {
       signal,
       seed: options.seed,
       time: options.time ?? sourceDateEpoch(),
       packers: packers({ workers: options.workers, isPortable: options.portable }),
       hash: nativeHash,
-      onProgress: (done: number) => voice.progress(() => progressLine(Math.min(done, total), total)),
+      onProgress: voice.writing,
     };
     await aboutImage(path, () => copyDisk(disk, openOutputs(outputs, options, signal), writing));
     for (const { path: written, format } of outputs) {

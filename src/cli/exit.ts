@@ -1,7 +1,7 @@
 import { CommanderError, InvalidArgumentError } from "commander";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { standardError } from "./streams.ts";
-import { paint } from "./talk.ts";
+import { clearLine, paint } from "./talk.ts";
 
 /** The exit statuses of the command line. */
 export const EXIT = { done: 0, failed: 1, wrongUse: 2, doesNotFit: 3, interrupted: 130 } as const;
@@ -26,7 +26,7 @@ export function report(error: unknown): number {
   const isExpected =
     error instanceof DiskwrightError || error instanceof UsageError || error instanceof InvalidArgumentError;
   const stream = standardError();
-  if (stream.isTTY) stream.write("\r\x1b[K");
+  clearLine();
   stream.write(`${paint("31", isExpected ? "error:" : "internal error:")} ${message}\n`);
   if (!isExpected) {
     stream.write("This is a mistake in diskwright; DISKWRIGHT_DEBUG=1 shows where.\n");

@@ -13,7 +13,7 @@ import type { OutputOptions, SourceOptions } from "./options.ts";
 import { namedOutputs, openOutputs, outputName, printJson } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { stageOptions } from "./source.ts";
-import { progressLine, talk, warnAll } from "./talk.ts";
+import { talk, warnAll } from "./talk.ts";
 
 interface FilesystemOptions extends SourceOptions, OutputOptions {
   readonly size?: string;
@@ -41,6 +41,7 @@ interface Planned {
   readonly filesystem: FilesystemPlan;
   extents(): Iterable<Extent>;
   readonly runs?: () => Iterable<ByteRange>;
+  written(): Iterable<ByteRange>;
   readonly freeBytes: number;
   readonly warnings: readonly string[];
 }
@@ -60,7 +61,7 @@ function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: numbe
 
 /** `diskwright mkfs ext4` */
 export async function runExt4(path: string, options: Ext4Options, signal: AbortSignal): Promise<void> {
-  const { ext4Runs, planExt4, writeExt4 } = await import("../ext4/index.ts");
+  const { ext4Runs, ext4Written, planExt4, writeExt4 } = await import("../ext4/index.ts");
   await run(path, options, signal, (tree) => {
     const { label, time = sourceDateEpoch() } = options;
     const plan = planExt4(tree, {
@@ -76,6 +77,7 @@ export async function runExt4(path: string, options: Ext4Options, signal: AbortS
       filesystem: { type: "ext4", plan },
       extents: () => writeExt4(plan),
       runs: () => ext4Runs(plan),
+      written: () => ext4Written(plan),
       freeBytes: usage.free,
       warnings,
     };
@@ -84,7 +86,7 @@ export async function runExt4(path: string, options: Ext4Options, signal: AbortS
 
 /** `diskwright mkfs fat` */
 export async function runFat(path: string, options: FatOptions, signal: AbortSignal): Promise<void> {
-  const { planFat, writeFat } = await import("../fat32/index.ts");
+  const { fatWritten, planFat, writeFat } = await import("../fat32/index.ts");
   await run(path, options, signal, (tree) => {
     const { label, bits = "32", sectorSize = "512", time = sourceDateEpoch() } = options;
     const plan = planFat(tree, {
@@ -102,6 +104,7 @@ export async function runFat(path: string, options: FatOptions, signal: AbortSig
       name: plan.type,
       filesystem: { type: "fat", plan },
       extents: () => writeFat(plan),
+      written: () => fatWritten(plan),
       freeBytes,
       warnings,
     };
@@ -114,35 +117,34 @@ async function run(
   signal: AbortSignal,
   planned: (tree: Tree) => Planned,
 ): Promise<void> {
-  const { output, json = false, quiet = false } = options;
+  const { output, json = false } = options;
   if (output === undefined) throw new UsageError("nowhere to write to: name the image with -o");
   const outputs = namedOutputs(output, undefined);
   if (json && outputs.some(({ path }) => path === "-")) {
     throw new UsageError("--json and the image cannot both go to standard output");
   }
-  const voice = talk(quiet);
+  const voice = talk(options);
   const { spool, ...fields } = await sourceFields(options);
   const paths = outputs.map((named) => named.path);
   const staging = stageOptions(paths, voice, signal);
   const time = options.time ?? sourceDateEpoch();
   const spoolDirectory = spool ?? staging.spoolDirectory;
   const tree = await stage(sourcesOf({ ...fields, root: [path] }), { ...staging, time, spoolDirectory });
-  const { name, filesystem, extents, runs, freeBytes, warnings } = planned(tree);
+  const { name, filesystem, extents, runs, written, freeBytes, warnings } = planned(tree);
   warnAll(voice, warnings);
   // What is no whole block stays free at the end: the image has the size that was asked for.
   const size = sizesOf(options).size ?? filesystem.plan.size;
-  const total = Math.max(1, size - freeBytes);
-  await writeDisk({ size, extents, runs }, openOutputs(outputs, { ...options, spool }, signal), {
+  await writeDisk({ size, extents, runs, written }, openOutputs(outputs, { ...options, spool }, signal), {
     signal,
     seed: options.seed,
     time,
     packers: packers({ workers: options.workers, isPortable: options.portable }),
     hash: nativeHash,
     reader: tree.reader,
-    onProgress: (written) => voice.progress(() => progressLine(Math.min(written, total), total)),
+    onProgress: voice.writing,
   });
-  for (const { path: written } of outputs) {
-    voice.say(`wrote ${outputName(written)}: ${name}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
+  for (const { path: output } of outputs) {
+    voice.say(`wrote ${outputName(output)}: ${name}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
   }
   if (!json) return;
   const { describeFilesystem } = await import("../image/index.ts");

@@ -12,6 +12,7 @@ import {
   parseTime,
   parseWorkers,
 } from "./parse.ts";
+import { PROGRESS_STYLES, type TalkOptions } from "./talk.ts";
 
 /** The options that decide what goes in, once commander has read them. */
 export interface SourceOptions {
@@ -35,11 +36,10 @@ export interface SourceOptions {
 }
 
 /** Where the image goes, and what is said of it. */
-export interface OutputOptions extends PackingOptions {
+export interface OutputOptions extends PackingOptions, TalkOptions {
   readonly output?: readonly string[];
   readonly force?: boolean;
   readonly json?: boolean;
-  readonly quiet?: boolean;
 }
 
 /** How outputs are compressed. */
@@ -88,7 +88,7 @@ export interface StepOptions extends MachineOptions {
 }
 
 /** What `build` and `plan` have in common. */
-export interface ImageOptions extends SourceOptions, BootOptions, Ext4Tuning, PackingOptions {
+export interface ImageOptions extends SourceOptions, BootOptions, Ext4Tuning, PackingOptions, TalkOptions {
   readonly output?: readonly string[];
   readonly sizeMultiple?: string;
   readonly root?: readonly string[];
@@ -117,7 +117,6 @@ export interface ImageOptions extends SourceOptions, BootOptions, Ext4Tuning, Pa
   readonly compat?: "nixpkgs";
   readonly format?: string;
   readonly json?: boolean;
-  readonly quiet?: boolean;
 }
 
 export function collect(text: string, before: readonly string[] | undefined): readonly string[] {
@@ -421,7 +420,16 @@ export function addOutputOptions(command: Command): Command {
       collect,
     )
     .option("--force", "write into an output that is a device or a pipe")
-    .option("-q, --quiet", "say nothing unless something is wrong");
+    .option("-q, --quiet", "say nothing unless something is wrong")
+    .addOption(progressOption());
+}
+
+/** How progress is shown. */
+export function progressOption(): Option {
+  return new Option(
+    "--progress <style>",
+    "auto (default): one line on a terminal, unless $CI is set or $TERM is dumb; plain: new lines, for logs; none",
+  ).choices(PROGRESS_STYLES);
 }
 
 export const BACKING_HELP =

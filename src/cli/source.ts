@@ -11,6 +11,6 @@ export function stageOptions(outputs: readonly string[], talk: Talk, signal: Abo
     onLeftOut: (path) => talk.say(`left out ${path}: it is the output`),
     onWarning: (warning) => talk.warn(warning),
     signal,
-    onProgress: (source, entries) => talk.progress(() => `scanning ${source}: ${entries} entries`),
+    onProgress: talk.scanning,
   };
 }

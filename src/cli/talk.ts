@@ -1,10 +1,13 @@
 import { formatSize } from "../bytes/index.ts";
+import type { Progress } from "../extents/index.ts";
 import { standardError } from "./streams.ts";
 
 /** How a command talks while it works. Everything goes to standard error: standard output is for data. */
 export interface Talk {
-  /** A step that is under way, of which only the newest matters. */
-  progress(text: () => string): void;
+  /** How many entries of a source are known so far. */
+  scanning(source: string, entries: number): void;
+  /** How far the writing is. */
+  writing(progress: Progress): void;
   /** Takes the line of progress away. */
   end(): void;
   /** Something that stays to be read. */
@@ -13,59 +16,126 @@ export interface Talk {
   warn(text: string): void;
 }
 
-const BETWEEN_UPDATES = 100;
+/** How progress is shown: `auto` for `line` where somebody watches, otherwise `none`. */
+export const PROGRESS_STYLES = ["auto", "plain", "none"] as const;
 
-/** Of many warnings, so many are told in full. */
+/** What a command shows of its progress, and whether it shows anything. */
+export interface TalkOptions {
+  readonly quiet?: boolean | undefined;
+  readonly progress?: (typeof PROGRESS_STYLES)[number] | undefined;
+}
+
+/** Of many warnings, so many are shown in full. */
 const LISTED_WARNINGS = 20;
 
-/** Tells warnings, and of very many only the first and how many there are. */
+/** Shows warnings, and of very many only the first and how many there are. */
 export function warnAll(voice: Talk, warnings: readonly string[]): void {
   for (const warning of warnings.slice(0, LISTED_WARNINGS)) voice.warn(warning);
   const rest = warnings.length - LISTED_WARNINGS;
   if (rest > 0) voice.warn(`… and ${rest} more`);
 }
 
-/** One line that changes in place on a terminal, none of it elsewhere. */
-export function talk(isQuiet: boolean): Talk {
-  const isTerminal = !isQuiet && standardError().isTTY === true;
-  let shown = false;
-  let last = 0;
-  const clear = (): void => {
-    if (shown) standardError().write("\r\x1b[K");
-    shown = false;
-  };
+/** Talks on standard error. */
+export function talk({ quiet = false, progress = "auto" }: TalkOptions): Talk {
+  const style = quiet ? "none" : progress === "auto" ? automaticStyle() : progress;
+  const show = STYLES[style]();
   return {
-    progress(text): void {
-      if (!isTerminal) return;
-      const now = Date.now();
-      if (now - last < BETWEEN_UPDATES) return;
-      last = now;
-      const stream = standardError();
-      stream.write(`\r\x1b[K${text().slice(0, (stream.columns ?? 80) - 1)}`);
-      shown = true;
-    },
-    end: clear,
+    scanning: (source, entries) => show(() => `scanning ${source}: ${entries} entries`, false),
+    writing: (state) =>
+      show(() => (style === "line" ? bar(state) : share(state)), state.done === state.total),
+    end: clearLine,
     say(text): void {
-      clear();
-      if (!isQuiet) standardError().write(`${text}\n`);
+      clearLine();
+      if (!quiet) standardError().write(`${text}\n`);
     },
     warn(text): void {
-      clear();
+      clearLine();
       standardError().write(`${paint("33", "warning:")} ${text}\n`);
     },
   };
 }
 
+/** Shows a state of the work, which is made when it is shown. The last one is always shown. */
+type Show = (text: () => string, isLast: boolean) => void;
+
+/** Milliseconds between two states that are shown. */
+const BETWEEN_UPDATES = 100;
+const BETWEEN_LINES = 5000;
+
+const STYLES = {
+  /** One line that changes in place. */
+  line: (): Show => everySoOften(BETWEEN_UPDATES, 0, drawLine),
+  /** A new line now and then, as a log takes it. */
+  plain: (): Show =>
+    everySoOften(BETWEEN_LINES, Date.now(), (text) => void standardError().write(`${text}\n`)),
+  none: (): Show => () => {},
+} as const;
+
+function everySoOften(pause: number, start: number, show: (text: string) => void): Show {
+  let last = start;
+  return (text, isLast) => {
+    const now = Date.now();
+    if (!isLast && now - last < pause) return;
+    last = now;
+    show(text());
+  };
+}
+
+/** A line that changes needs a terminal that somebody watches: a log keeps every state of it. */
+function automaticStyle(): "line" | "none" {
+  return standardError().isTTY === true && process.env.TERM !== "dumb" && !isContinuousIntegration()
+    ? "line"
+    : "none";
+}
+
+/** All well-known services set this; "false" and nothing say that it is none. */
+function isContinuousIntegration(): boolean {
+  return !["", "0", "false"].includes(process.env.CI ?? "");
+}
+
+/** How many columns the line takes that is shown. Blanks take it away: that needs no control sequence. */
+let columnsShown = 0;
+
+function drawLine(text: string): void {
+  const stream = standardError();
+  const line = text.slice(0, (stream.columns || 80) - 1);
+  stream.write(`\r${line.padEnd(columnsShown)}`);
+  columnsShown = line.length;
+}
+
+/** Takes the line away that shows progress, where there is one: something else is to be written. */
+export function clearLine(): void {
+  if (columnsShown === 0) return;
+  standardError().write(`\r${" ".repeat(columnsShown)}\r`);
+  columnsShown = 0;
+}
+
 /** Colours a word for a terminal, unless NO_COLOR asks for none (no-color.org). */
 export function paint(code: string, text: string): string {
-  const isWanted = standardError().isTTY === true && !process.env.NO_COLOR;
+  const isWanted = standardError().isTTY === true && process.env.TERM !== "dumb" && !process.env.NO_COLOR;
   return isWanted ? `\x1b[${code}m${text}\x1b[0m` : text;
 }
 
-/** How far a write is, as one line. */
-export function progressLine(done: number, total: number): string {
-  const share = Math.floor((100 * done) / total);
-  const width = 24;
-  const filled = Math.round((width * done) / total);
-  return `writing ${"━".repeat(filled)}${"─".repeat(width - filled)} ${String(share).padStart(3)} %  ${formatSize(done)} of ${formatSize(total)}`;
+const BAR_COLUMNS = 24;
+
+function bar(state: Progress): string {
+  const filled = Math.round((BAR_COLUMNS * state.done) / state.total);
+  const [full, empty] = hasUnicode() ? ["━", "─"] : ["#", "."];
+  return `writing ${full.repeat(filled)}${empty.repeat(BAR_COLUMNS - filled)} ${amounts(state)}`;
+}
+
+function share(state: Progress): string {
+  return `writing ${amounts(state)}`;
+}
+
+function amounts({ done, total }: Progress): string {
+  const percent = String(Math.floor((100 * done) / total)).padStart(3);
+  return `${percent} %  ${formatSize(done)} of ${formatSize(total)}`;
+}
+
+/** Whether the terminal shows more than ASCII, as the locale says (POSIX, Base Definitions §8.2). */
+function hasUnicode(): boolean {
+  if (process.platform === "win32") return true;
+  const { LC_ALL, LC_CTYPE, LANG } = process.env;
+  return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "");
 }

@@ -27,8 +27,8 @@ export interface VmCommandOptions extends MachineOptions, OutputOptions {
 
 /** `diskwright vm` */
 export async function runVm(path: string, options: VmCommandOptions, signal: AbortSignal): Promise<void> {
-  const { json = false, quiet = false } = options;
-  const voice = talk(quiet);
+  const { json = false } = options;
+  const voice = talk(options);
   const compression = options.from === undefined ? fileCompression(path) : undefined;
   const { disk, close } = await openImage(path, {
     format: options.from,

@@ -3,7 +3,7 @@ import { type ImagePlan, write } from "../image/index.ts";
 import { nativeHash, packers } from "../node/index.ts";
 import type { SteppedImage } from "../vm/index.ts";
 import { type NamedOutput, openOutputs, unusedOptions, type WritingOptions } from "./output.ts";
-import { progressLine, type Talk, warnAll } from "./talk.ts";
+import { type Talk, warnAll } from "./talk.ts";
 
 /** Where an image goes, and how. */
 export interface ImageOutputs {
@@ -23,22 +23,18 @@ export async function writeImage(
 ): Promise<void> {
   warnAll(voice, unusedOptions(outputs, options));
   const targets = openOutputs(outputs, options, signal);
-  const writing = { signal, packers: packers({ workers, isPortable: portable }), hash: nativeHash };
-  const onProgress = (done: number, total: number): void => voice.progress(() => progressLine(done, total));
+  const writing = {
+    signal,
+    packers: packers({ workers, isPortable: portable }),
+    hash: nativeHash,
+    onProgress: voice.writing,
+  };
   if ("plan" in image) {
-    await write(image.plan, targets, {
-      ...writing,
-      onProgress: ({ done, total }) => onProgress(done, total),
-    });
+    await write(image.plan, targets, writing);
     return;
   }
   const { disk } = image;
   const { identity, time } = planned.image;
-  await copyDisk(disk, targets, {
-    ...writing,
-    seed: identity.uuid("container"),
-    time,
-    onProgress: (done) => onProgress(Math.min(done, disk.size), disk.size),
-  });
+  await copyDisk(disk, targets, { ...writing, seed: identity.uuid("container"), time });
   voice.warn("the filesystems are as the machine left them: another run will not give the same bytes");
 }

@@ -34,7 +34,7 @@ export function encodeGroups(plan: Ext4Plan): GroupTable {
     design.checksums === "crc32c" ? bitmapChecksum(checksumSeed, bitmap.subarray(0, bits / 8)) : 0;
   for (let group = 0; group < cut.groups; group++) {
     const { blockBitmap, inodeBitmap, inodeTable } = cut.metadata[group]!;
-    const inodes = usedInGroup(plan, group);
+    const inodes = usedInodesOf(plan, group);
     const usedBlocks = fillBlockBitmap(bitmap, cut, group, plan.placement.end);
     // e2fsck wants the last group initialised whatever it holds.
     const isBlockBitmapWritten = !mayBeUninitialised || usedBlocks > 0 || group === cut.groups - 1;
@@ -84,7 +84,7 @@ function descriptorChecksum(design: Design, group: number, descriptor: Uint8Arra
 }
 
 /** Inodes in use of a group: inodes are handed out in order. */
-function usedInGroup(plan: Ext4Plan, group: number): number {
+export function usedInodesOf(plan: Ext4Plan, group: number): number {
   const { inodesPerGroup } = plan.geometry;
   return Math.min(Math.max(plan.inventory.lastInode - group * inodesPerGroup, 0), inodesPerGroup);
 }

@@ -3,7 +3,7 @@ import { fillBlockBitmap, fillInodeBitmap } from "./bitmap.ts";
 import { blockExtent, contentExtents } from "./content.ts";
 import { blocksOfFile } from "./file-map.ts";
 import { groupStart, headerOf } from "./group-shape.ts";
-import { encodeGroups, type GroupTable } from "./groups.ts";
+import { encodeGroups, type GroupTable, usedInodesOf } from "./groups.ts";
 import { inodeTableExtents } from "./inode-table.ts";
 import type { Ext4Plan } from "./plan.ts";
 import { journalMap } from "./special/inodes.ts";
@@ -23,6 +23,21 @@ export function* ext4Runs({ geometry, placement }: Ext4Plan): Generator<ByteRang
   for (const { start, count } of geometry.space.freeWithin(geometry.firstDataBlock, placement.end)) {
     yield { position: start * blockSize, length: count * blockSize };
   }
+}
+
+/** Where inodes and content lie, ascending: nearly all that is written. */
+export function ext4Written(plan: Ext4Plan): Iterable<ByteRange> {
+  const { design, metadata } = plan.geometry;
+  const inodes = metadata
+    .map(({ inodeTable }, group) => ({
+      position: inodeTable * design.blockSize,
+      length: usedInodesOf(plan, group) * design.inodeSize,
+    }))
+    .filter(({ length }) => length > 0);
+  return merged(
+    inodes.sort((a, b) => a.position - b.position),
+    ext4Runs(plan),
+  );
 }
 
 /** A part of the metadata that is made when its turn comes. */

@@ -30,8 +30,11 @@ export function* shifted(extents: Iterable<Extent>, by: number): Generator<Exten
   }
 }
 
-/** Two ordered sequences of extents as one. */
-export function* merged(first: Iterable<Extent>, second: Iterable<Extent>): Generator<Extent> {
+/** Two ordered sequences of extents or ranges as one. */
+export function* merged<Range extends ByteRange>(
+  first: Iterable<Range>,
+  second: Iterable<Range>,
+): Generator<Range> {
   const others = second[Symbol.iterator]();
   let other = others.next();
   for (const extent of first) {

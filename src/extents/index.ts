@@ -13,6 +13,7 @@ export {
   type StoredRange,
 } from "./content.ts";
 export { type ByteRange, bytesExtent, type Extent, merged, shifted } from "./extent.ts";
+export { type Progress, type ProgressListener, type ProgressMeter, progressMeter } from "./progress.ts";
 export { type CancelSignal, eventLoopTurn } from "./signal.ts";
 export {
   type ByteSource,

@@ -4,14 +4,14 @@ import { type Awaitable, type Content, type ContentReader, fileAt, readContent }
 import type { Extent } from "./extent.ts";
 import { type CancelSignal, eventLoopTurn } from "./signal.ts";
 
-/** What the writing of an image can be told, and tells. */
+/** How extents are sent out. */
 export interface SweepOptions {
   /** Opens host files. Needed when an extent refers to one. */
   readonly reader?: ContentReader | undefined;
   /** Stops the sweep with the error code `ABORTED`. */
   readonly signal?: CancelSignal | undefined;
-  /** Called with the bytes that have left so far, at most once for each buffer. */
-  readonly onProgress?: ((written: number) => void) | undefined;
+  /** Called after each write, with the position behind what was written. */
+  readonly onWritten?: ((end: number) => void) | undefined;
 }
 
 /** Larger buffers fall out of a core's L2 cache and are slower: measured, see CONTRIBUTING.md. */
@@ -51,7 +51,6 @@ export class Sweep {
   /** Where the buffer lies in the image, and how much of it is filled. */
   #start = 0;
   #filled = 0;
-  #written = 0;
   #bytesUntilTurn = BYTES_BETWEEN_TURNS;
   #extentsUntilTurn = EXTENTS_BETWEEN_TURNS;
 
@@ -124,10 +123,9 @@ export class Sweep {
   async #send(bytes: Uint8Array): Promise<void> {
     const writing = this.#write(this.#start, bytes);
     if (writing !== undefined) await writing;
-    this.#written += bytes.length;
     this.#bytesUntilTurn -= bytes.length;
     this.#start += bytes.length;
-    this.#options.onProgress?.(this.#written);
+    this.#options.onWritten?.(this.#start);
   }
 
   async #turn(): Promise<void> {

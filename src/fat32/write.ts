@@ -1,4 +1,4 @@
-import { bytesExtent, type Extent } from "../extents/index.ts";
+import { type ByteRange, bytesExtent, type Extent } from "../extents/index.ts";
 import { bootSector, informationBytes, thirdBootSector } from "./boot-sector.ts";
 import { directoryChunks } from "./directory.ts";
 import { BACKUP_SECTOR, FAT32, FATS, INFORMATION_SECTOR } from "./geometry.ts";
@@ -6,6 +6,7 @@ import { allocations } from "./inventory.ts";
 import { labelBytes } from "./names.ts";
 import type { FatPlan } from "./plan.ts";
 import { clusterStart } from "./regions.ts";
+import { FIRST_CLUSTER } from "./structures.ts";
 import { tableChunks } from "./table.ts";
 
 /**
@@ -27,6 +28,18 @@ export function* writeFat(plan: FatPlan): Generator<Extent> {
     if (plan.tree.isDirectory(row)) yield* directory(plan, row, start);
     else yield* file(plan, row, start);
   }
+}
+
+/** Where the volume is in use, ascending: the start of each table, and all clusters up to the last one. */
+export function fatWritten({ geometry, usedClusters }: FatPlan): ByteRange[] {
+  const { format, sectorSize, sectorsPerCluster, fatSectors, firstDataSector } = geometry;
+  const entries = Math.ceil(((FIRST_CLUSTER + usedClusters) * format.bits) / 8);
+  const tables = Array.from({ length: FATS }, (_, copy) => ({
+    position: (format.reservedSectors + copy * fatSectors) * sectorSize,
+    length: entries,
+  }));
+  const length = usedClusters * sectorsPerCluster * sectorSize;
+  return [...tables, { position: firstDataSector * sectorSize, length }];
 }
 
 function contentOf({ inventory, geometry }: FatPlan): ReturnType<typeof allocations> {

@@ -3,6 +3,9 @@ import { type ContainerFacts, type Disk, UnitSet, withoutZeros } from "../contai
 import {
   type ByteRange,
   type Extent,
+  type ProgressListener,
+  type ProgressMeter,
+  progressMeter,
   Sweep,
   type SweepOptions,
   type SweepWriter,
@@ -26,8 +29,10 @@ export interface Output {
   readonly clusterSize?: number | undefined;
 }
 
-/** What the writing of disks can be told. */
-export interface WriteDiskOptions extends SweepOptions {
+/** How disks are written. */
+export interface WriteDiskOptions extends Pick<SweepOptions, "reader" | "signal"> {
+  /** Told how far the work is, in bytes. A disk that is read twice is half done after the first time. */
+  readonly onProgress?: ProgressListener | undefined;
   /** What identifiers of containers are derived from, with what the disk is. Default `diskwright`. */
   readonly seed?: string | undefined;
   /** The time that containers are dated with, in seconds since 1970. Default 0. */
@@ -45,6 +50,8 @@ export interface PlannedDisk {
   extents(): Iterable<Extent>;
   /** Where content lies with no gap between it, ascending, as far as that is known without going through extents. */
   readonly runs?: (() => Iterable<ByteRange>) | undefined;
+  /** About where something is written, ascending: what progress is measured by. Default: the whole disk. */
+  readonly written?: (() => Iterable<ByteRange>) | undefined;
 }
 
 const DEFAULT_SEED = "diskwright";
@@ -60,6 +67,7 @@ export async function writeDisk(
   outputs: readonly Output[],
   options: WriteDiskOptions = {},
 ): Promise<void> {
+  const meter = meterOf(disk.written ?? wholeOf(disk), options);
   await writing(outputs, options, async (targets) => {
     const formats = await prepareAll(disk.size, outputs, options);
     const survey = formats.some(({ isForeseeing }) => isForeseeing) ? new Survey(formats) : undefined;
@@ -67,8 +75,9 @@ export async function writeDisk(
     const known = { size: disk.size, survey, fingerprint: survey?.fingerprint };
     await openAll(targets, formats, outputs, options, known);
     reserveRoom(outputs, formats, survey?.content, disk);
-    await sweep(disk.extents(), toAll(targets), options);
+    await sweep(disk.extents(), toAll(targets), { ...options, onWritten: meter?.reached });
   });
+  meter?.finished();
 }
 
 /**
@@ -83,8 +92,10 @@ export async function copyDisk(
   outputs: readonly Output[],
   options: WriteDiskOptions = {},
 ): Promise<void> {
+  const { size } = disk;
+  const meter = meterOf(wholeOf(disk), options);
   await writing(outputs, options, async (targets) => {
-    const formats = await prepareAll(disk.size, outputs, options);
+    const formats = await prepareAll(size, outputs, options);
     const needsSurvey = formats.some(
       ({ isForeseeing }, index) => isForeseeing && outputs[index]!.target.resize === undefined,
     );
@@ -92,18 +103,34 @@ export async function copyDisk(
     if (survey !== undefined) {
       await sweepDisk(disk, (position, bytes) => survey.addBytes(position, bytes), {
         ...options,
-        onProgress: undefined,
+        onWritten: (end) => meter?.reached(Math.floor(end / 2)),
       });
     }
     const isNamed = outputs.some(({ format = "raw" }) => formatFacts(format).isNamed);
     const fingerprint = survey?.fingerprint ?? (isNamed ? new Fingerprint() : undefined);
-    await openAll(targets, formats, outputs, options, { size: disk.size, survey, fingerprint });
-    const room = disk.room === undefined ? undefined : Math.min(disk.room, disk.size);
+    await openAll(targets, formats, outputs, options, { size, survey, fingerprint });
+    const room = disk.room === undefined ? undefined : Math.min(disk.room, size);
     reserveRoom(outputs, formats, survey?.content ?? room);
     const toTargets = toAll(targets);
     const isCounted = survey === undefined && fingerprint !== undefined;
-    await sweepDisk(disk, isCounted ? counted(fingerprint, toTargets) : toTargets, options);
+    await sweepDisk(disk, isCounted ? counted(fingerprint, toTargets) : toTargets, {
+      ...options,
+      onWritten:
+        survey === undefined ? meter?.reached : (end) => meter?.reached(Math.floor((size + end) / 2)),
+    });
   });
+  meter?.finished();
+}
+
+function wholeOf({ size }: { readonly size: number }): () => Iterable<ByteRange> {
+  return () => [{ position: 0, length: size }];
+}
+
+function meterOf(
+  ranges: () => Iterable<ByteRange>,
+  { onProgress }: WriteDiskOptions,
+): ProgressMeter | undefined {
+  return onProgress && progressMeter(ranges, onProgress);
 }
 
 /** Counts what is written. */

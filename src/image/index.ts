@@ -11,4 +11,4 @@ export { firmwareVariables } from "./firmware.ts";
 export { filesystemName, fstabText } from "./fstab.ts";
 export { type FilesystemPlan, type ImagePlan, type PartitionPlan, plan, type TablePlan } from "./plan.ts";
 export { type FstabSource, type Image, type ImageSpec, image, type Size } from "./spec.ts";
-export { imageExtents, type Progress, type WriteOptions, write } from "./write.ts";
+export { imageExtents, type WriteOptions, write } from "./write.ts";

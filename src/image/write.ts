@@ -1,33 +1,30 @@
-import { ext4Runs, writeExt4 } from "../ext4/index.ts";
+import { ext4Runs, ext4Written, writeExt4 } from "../ext4/index.ts";
 import {
   type ByteRange,
   type CancelSignal,
   type ContentReader,
   type Extent,
   merged,
+  type ProgressListener,
   shifted,
   type Target,
 } from "../extents/index.ts";
-import { writeFat } from "../fat32/index.ts";
+import { fatWritten, writeFat } from "../fat32/index.ts";
 import { type FormatName, type HashLoader, type Output, writeDisk } from "../formats/index.ts";
 import { writeGpt } from "../gpt/index.ts";
 import type { RawContent } from "../layouts/index.ts";
 import { writeMbr } from "../mbr/index.ts";
 import type { PackerFactory } from "../packing/index.ts";
-import type { FilesystemPlan, ImagePlan, TablePlan } from "./plan.ts";
+import type { FilesystemPlan, ImagePlan, PartitionPlan, TablePlan } from "./plan.ts";
+import { tableRanges } from "./table-ranges.ts";
 
-/** How far the writing is, in bytes; holes are not counted. */
-export interface Progress {
-  readonly done: number;
-  readonly total: number;
-}
-
-/** What {@link write} can be told. */
+/** How an image is written. */
 export interface WriteOptions {
   /** With one target: its format. Default `raw`. */
   readonly format?: FormatName | undefined;
   readonly signal?: CancelSignal | undefined;
-  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told how far the writing is, in bytes of content and metadata: holes and free space are not counted. */
+  readonly onProgress?: ProgressListener | undefined;
   /** What packs. Default: a package, in the thread of the caller; `diskwright/node` has one with threads. */
   readonly packers?: PackerFactory | undefined;
   /** SHA-256. Default: a package. */
@@ -49,9 +46,13 @@ export async function write(
 ): Promise<void> {
   const { format, signal, onProgress, packers, hash } = options;
   const { identity, time } = plan.image;
-  const total = writtenBytes(plan);
   const outputs = isOutputs(target) ? target : [{ format, target }];
-  const disk = { size: plan.size, extents: () => imageExtents(plan), runs: () => imageRuns(plan) };
+  const disk = {
+    size: plan.size,
+    extents: () => imageExtents(plan),
+    runs: () => imageRuns(plan),
+    written: () => imageWritten(plan),
+  };
   await writeDisk(disk, outputs, {
     signal,
     packers,
@@ -59,7 +60,7 @@ export async function write(
     time,
     seed: identity.uuid("container"),
     reader: readerOf(plan),
-    onProgress: onProgress && ((written) => onProgress({ done: Math.min(written, total), total })),
+    onProgress,
   });
 }
 
@@ -79,15 +80,22 @@ export function imageExtents(plan: ImagePlan): Iterable<Extent> {
 }
 
 /** What lies in partitions and between them, in ascending order. */
-function* contentExtents({ partitions, gaps }: ImagePlan): Generator<Extent> {
-  const parts = [
-    ...partitions.map(({ offset, filesystem, raw }) => ({ offset, filesystem, raw })),
-    ...gaps.map(({ offset, raw }) => ({ offset, raw, filesystem: undefined })),
-  ];
-  for (const { offset, filesystem, raw } of parts.sort((a, b) => a.offset - b.offset)) {
+function* contentExtents(plan: ImagePlan): Generator<Extent> {
+  for (const { offset, filesystem, raw } of partsInOrder(plan)) {
     if (filesystem !== undefined) yield* shifted(filesystemExtents(filesystem), offset);
     else if (raw !== undefined) yield* rawExtents(raw, offset);
   }
+}
+
+type Part = Pick<PartitionPlan, "offset" | "filesystem" | "raw">;
+
+/** Partitions and what lies outside of them, by where they start. */
+function partsInOrder({ partitions, gaps }: ImagePlan): Part[] {
+  const parts: Part[] = [
+    ...partitions,
+    ...gaps.map(({ offset, raw }) => ({ offset, raw, filesystem: undefined })),
+  ];
+  return parts.sort((a, b) => a.offset - b.offset);
 }
 
 /** Where the content of ext4 filesystems lies with no gap between it. */
@@ -113,16 +121,24 @@ function filesystemExtents(filesystem: FilesystemPlan): Iterable<Extent> {
   return filesystem.type === "ext4" ? writeExt4(filesystem.plan) : writeFat(filesystem.plan);
 }
 
-/** About how many bytes will be written: what is in use. */
-function writtenBytes({ partitions, gaps }: ImagePlan): number {
-  const inPartitions = partitions.reduce(
-    (sum, { filesystem, raw }) => sum + (filesystem ? filesystemBytes(filesystem) : (raw?.content.size ?? 0)),
-    0,
+/** About where something is written, ascending. */
+function imageWritten(plan: ImagePlan): Iterable<ByteRange> {
+  const tables = tableRanges(plan).map(({ offset, length }) => ({ position: offset, length }));
+  return merged(
+    contentWritten(plan),
+    tables.sort((a, b) => a.position - b.position),
   );
-  return gaps.reduce((sum, { raw }) => sum + raw.content.size, Math.max(1, inPartitions));
 }
 
-function filesystemBytes({ plan, type }: FilesystemPlan): number {
-  const free = type === "ext4" ? plan.usage.free : plan.freeBytes;
-  return Math.max(1, plan.size - free);
+function* contentWritten(plan: ImagePlan): Generator<ByteRange> {
+  for (const { offset, filesystem, raw } of partsInOrder(plan)) {
+    if (filesystem !== undefined) {
+      for (const { position, length } of filesystemWritten(filesystem))
+        yield { position: offset + position, length };
+    } else if (raw !== undefined) yield* rawExtents(raw, offset);
+  }
+}
+
+function filesystemWritten(filesystem: FilesystemPlan): Iterable<ByteRange> {
+  return filesystem.type === "ext4" ? ext4Written(filesystem.plan) : fatWritten(filesystem.plan);
 }

@@ -1,0 +1,78 @@
+import { randomFillSync } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { diskwright } from "../support/cli.ts";
+import { describeWith, scratchDirectory } from "../support/referee.ts";
+import { onTerminal } from "../support/terminal.ts";
+
+const scratch = scratchDirectory();
+const tree = join(scratch, "tree");
+const image = join(scratch, "disk.img");
+const ESCAPE = "\x1b";
+
+beforeAll(() => {
+  mkdirSync(tree);
+  writeFileSync(join(tree, "noise"), randomFillSync(Buffer.alloc(8 << 20)));
+});
+
+/** The states of a line that was drawn over and over. */
+const states = (shown: string): string[] => shown.split(/[\r\n]+/).map((line) => line.trimEnd());
+
+describeWith(["script"], "progress on a terminal", () => {
+  const commands: [string, string[]][] = [
+    ["build", ["build", "--root", tree, "--layout", "none", "-o", image]],
+    ["mkfs", ["mkfs", "ext4", tree, "-o", image]],
+    ["convert", ["convert", image, join(scratch, "disk.qcow2")]],
+    ["several outputs", ["build", "--root", tree, "-o", image, "-o", join(scratch, "disk.vmdk")]],
+  ];
+
+  it.each(commands)("%s: ends at its total, and goes away", (_, args) => {
+    const { status, shown } = onTerminal(args);
+    expect(status).toBe(0);
+    const writing = states(shown).filter((line) => line.startsWith("writing"));
+    expect(writing.at(-1)).toMatch(/^writing ━{24} 100 % {2}(.+) of \1$/);
+    // What stays to be read is on lines of its own.
+    expect(shown).toMatch(/\r *\rwrote [^\r]*\r\n/);
+    expect(states(shown).every((line) => line.length < 80)).toBe(true);
+  });
+
+  it("is a line of ASCII where the locale knows no more", () => {
+    const { shown } = onTerminal(commands[0]![1], { LANG: "C" });
+    expect(shown).toContain("writing ######################## 100 %");
+  });
+
+  it.each([
+    ["CI", { CI: "true" }],
+    ["TERM", { TERM: "dumb" }],
+  ])("is none where %s says that nobody watches", (_, environment) => {
+    const { status, shown } = onTerminal(commands[0]![1], environment);
+    expect(status).toBe(0);
+    expect(shown).toMatch(/^wrote .*\r\n$/);
+  });
+
+  it("takes no control sequence, and colours none with NO_COLOR", () => {
+    const missing = ["build", "--root", join(scratch, "nowhere"), "-o", image];
+    expect(onTerminal(commands[0]![1]).shown).not.toContain(ESCAPE);
+    expect(onTerminal(missing).shown).toContain(`${ESCAPE}[31merror:${ESCAPE}[0m`);
+    for (const environment of [{ NO_COLOR: "1" }, { TERM: "dumb" }])
+      expect(onTerminal(missing, environment).shown).not.toContain(ESCAPE);
+  });
+
+  it("is as it is asked for", () => {
+    expect(onTerminal([...commands[0]![1], "--progress", "none"]).shown).toMatch(/^wrote .*\r\n$/);
+    expect(onTerminal([...commands[0]![1], "--quiet"]).shown).toBe("");
+    const plain = onTerminal([...commands[0]![1], "--progress", "plain"]).shown;
+    expect(plain).toMatch(/^(writing +\d+ % .*\r\n)*writing 100 % {2}(.+) of \2\r\nwrote .*\r\n$/);
+  });
+});
+
+describe("progress where there is no terminal", () => {
+  it("is none, or lines", () => {
+    const args = ["mkfs", "ext4", tree, "-o", image];
+    expect(diskwright(args).stderr).toMatch(/^wrote .*\n$/);
+    expect(diskwright([...args, "--progress", "plain"]).stderr).toMatch(/^writing 100 % .*\nwrote .*\n$/);
+    expect(diskwright([...args, "--progress", "plain", "-q"]).stderr).toBe("");
+    expect(diskwright([...args, "--progress", "loud"])).toMatchObject({ status: 2 });
+  });
+});

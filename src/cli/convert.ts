@@ -45,7 +45,7 @@ export async function runConvert(
       hash: nativeHash,
       onProgress: voice.writing,
     };
-    await aboutImage(path, () => copyDisk(disk, openOutputs(outputs, options, signal), writing));
+    await aboutImage(path, () => copyDisk(disk, openOutputs(outputs, options, signal, voice), writing));
     for (const { path: written, format } of outputs) {
       voice.say(`wrote ${outputName(written)}: ${format}, ${formatSize(disk.size)}`);
     }

@@ -3,8 +3,8 @@ import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { standardError } from "./streams.ts";
 import { clearLine, paint } from "./talk.ts";
 
-/** The exit statuses of the command line. */
-export const EXIT = { done: 0, failed: 1, wrongUse: 2, doesNotFit: 3, interrupted: 130 } as const;
+/** The exit statuses of the command line. A run that is interrupted ends by the signal itself. */
+export const EXIT = { done: 0, failed: 1, wrongUse: 2, doesNotFit: 3 } as const;
 
 /** Options that contradict each other. */
 export class UsageError extends Error {}
@@ -13,7 +13,6 @@ const STATUS_OF: Partial<Record<ErrorCode, number>> = {
   INVALID_SPEC: EXIT.wrongUse,
   INVALID_FILESYSTEM: EXIT.wrongUse,
   DOES_NOT_FIT: EXIT.doesNotFit,
-  ABORTED: EXIT.interrupted,
 };
 
 /** Tells the user what went wrong, and returns the exit status for it. No stack trace is shown. */

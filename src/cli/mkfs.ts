@@ -134,15 +134,19 @@ async function run(
   warnAll(voice, warnings);
   // What is no whole block stays free at the end: the image has the size that was asked for.
   const size = sizesOf(options).size ?? filesystem.plan.size;
-  await writeDisk({ size, extents, runs, written }, openOutputs(outputs, { ...options, spool }, signal), {
-    signal,
-    seed: options.seed,
-    time,
-    packers: packers({ workers: options.workers, isPortable: options.portable }),
-    hash: nativeHash,
-    reader: tree.reader,
-    onProgress: voice.writing,
-  });
+  await writeDisk(
+    { size, extents, runs, written },
+    openOutputs(outputs, { ...options, spool }, signal, voice),
+    {
+      signal,
+      seed: options.seed,
+      time,
+      packers: packers({ workers: options.workers, isPortable: options.portable }),
+      hash: nativeHash,
+      reader: tree.reader,
+      onProgress: voice.writing,
+    },
+  );
   for (const { path: output } of outputs) {
     voice.say(`wrote ${outputName(output)}: ${name}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
   }

@@ -6,6 +6,7 @@ import { chooseFormat, type FormatName, formatFacts, type Output, splitOutput } 
 import { fileTarget, outputPlace, spooledTarget } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
 import { standardOutput } from "./streams.ts";
+import type { Talk } from "./talk.ts";
 
 /** An output as it was asked for. */
 export interface NamedOutput {
@@ -56,16 +57,17 @@ export function unusedOptions(outputs: readonly NamedOutput[], options: WritingO
   return warnings;
 }
 
-/** The outputs with their targets. */
+/** The outputs with their targets. `voice` gives their warnings. */
 export function openOutputs(
   outputs: readonly NamedOutput[],
   options: WritingOptions,
   signal: AbortSignal,
+  voice: Talk,
 ): Output[] {
   const { compressionLevel: level, clusterSize } = options;
   return outputs.map(({ path, format }) => ({
     format,
-    target: targetOf(path, format, options, signal),
+    target: targetOf(path, format, options, signal, voice),
     level,
     clusterSize: typeof clusterSize === "string" ? parseSize(clusterSize) : clusterSize,
   }));
@@ -76,8 +78,9 @@ function targetOf(
   format: FormatName,
   { force = false, spool }: WritingOptions,
   signal: AbortSignal,
+  voice: Talk,
 ): Target {
-  if (path !== "-") return fileTarget(path, { force, signal });
+  if (path !== "-") return fileTarget(path, { force, signal, onWarning: (warning) => voice.warn(warning) });
   return formatFacts(format).isOrdered
     ? sequentialTarget(writeToStandardOutput, signal)
     : spooledTarget(spool ?? tmpdir(), writeToStandardOutput);

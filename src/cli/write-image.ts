@@ -22,7 +22,7 @@ export async function writeImage(
   { outputs, options, workers, portable, voice, signal }: ImageOutputs,
 ): Promise<void> {
   warnAll(voice, unusedOptions(outputs, options));
-  const targets = openOutputs(outputs, options, signal);
+  const targets = openOutputs(outputs, options, signal, voice);
   const writing = {
     signal,
     packers: packers({ workers, isPortable: portable }),

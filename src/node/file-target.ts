@@ -5,6 +5,7 @@ import {
   fchownSync,
   fdatasync,
   fstatSync,
+  fsync,
   fsyncSync,
   ftruncateSync,
   lstatSync,
@@ -22,6 +23,7 @@ import { formatBytes } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 import { type CancelSignal, sequentialTarget, type Target } from "../extents/index.ts";
 import { isSystemError, reasonOf } from "./host-error.ts";
+import { clearStale, openPending, type PendingFile } from "./pending-file.ts";
 import { Reservations } from "./reserve.ts";
 import { writeAll } from "./write-all.ts";
 
@@ -37,6 +39,8 @@ export interface FileTargetOptions {
    * with what cp, tar and qemu-img write.
    */
   readonly sync?: boolean | undefined;
+  /** Called with what else is to be known: files of runs that were killed are beside the output. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
 /**
@@ -107,7 +111,7 @@ class Syncing {
 function replacingTarget(
   path: string,
   existing: Stats | undefined,
-  { sync = existing !== undefined }: FileTargetOptions,
+  { sync = existing !== undefined, onWarning }: FileTargetOptions,
 ): Target {
   const final = outputPlace(path);
   const directory = dirname(final);
@@ -118,7 +122,7 @@ function replacingTarget(
   }
   const syncing = sync ? new Syncing() : undefined;
   let reservations: Reservations | undefined;
-  let pending = "";
+  let pending: PendingFile | undefined;
   let descriptor: number | undefined;
 
   /** Only once, even if that fails: the number may be another file's by then. */
@@ -133,20 +137,23 @@ function replacingTarget(
     await reservations?.stop();
     await syncing?.settled();
     close();
-    unlinkSync(pending);
+    unlinkSync(pending!.path);
+    pending!.release();
   }
 
   return {
     begin(size): void {
       attempt(path, () => {
-        [descriptor, pending] = openBeside(final);
+        for (const warning of clearStale(final)) onWarning?.(warning);
+        pending = openPending(final);
+        descriptor = pending.descriptor;
         if (existing !== undefined) keepOwnership(descriptor, existing);
         // Truncating a file to nothing has ext4 bring it to the disk when it is closed.
         if (size > 0) ftruncateSync(descriptor, size);
       });
     },
     reserve(position, length): void {
-      reservations ??= new Reservations(pending);
+      reservations ??= new Reservations(pending!.path);
       reservations.add(position, length);
     },
     write(position, bytes): void {
@@ -160,30 +167,17 @@ function replacingTarget(
       attempt(path, () => {
         // What was set aside behind the end is given back.
         if (reservations !== undefined) ftruncateSync(descriptor!, fstatSync(descriptor!).size);
-        if (sync) fsyncSync(descriptor!);
-        renameSync(pending, final);
+      });
+      if (sync) await synced(path, descriptor!);
+      attempt(path, () => {
+        renameSync(pending!.path, final);
+        pending!.release();
         close();
         if (sync) syncDirectory(dirname(final));
       });
     },
     abort: drop,
   };
-}
-
-/** How many names are tried for the new file: old ones can be left where a process was killed. */
-const MOST_NAMES = 1000;
-
-/** Opens a new file beside `final`, hidden until it is complete. */
-function openBeside(final: string): [descriptor: number, path: string] {
-  for (let attemptNumber = 0; ; attemptNumber++) {
-    const suffix = attemptNumber === 0 ? "" : `-${attemptNumber}`;
-    const path = join(dirname(final), `.${basename(final).slice(0, 200)}.${process.pid}${suffix}.partial`);
-    try {
-      return [openSync(path, "wx", 0o666), path];
-    } catch (error) {
-      if (!isSystemError(error) || error.code !== "EEXIST" || attemptNumber >= MOST_NAMES) throw error;
-    }
-  }
 }
 
 /** As many links as Linux follows. */
@@ -271,6 +265,16 @@ function checkCapacity(path: string, descriptor: number, size: number): void {
   );
 }
 
+/** Waits until a file is on the disk, which can take long, with a free event loop. */
+function synced(path: string, descriptor: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fsync(descriptor, (error) => {
+      if (error === null) resolve();
+      else reject(outputError(path, error));
+    });
+  });
+}
+
 /** Pipes and some devices have nothing to sync. */
 function syncIfPossible(descriptor: number): void {
   try {
@@ -295,6 +299,10 @@ function attempt<Result>(path: string, action: () => Result): Result {
   try {
     return action();
   } catch (error) {
-    throw new DiskwrightError("OUTPUT", `${path}: ${reasonOf(error)}`, { path, cause: error });
+    throw outputError(path, error);
   }
+}
+
+function outputError(path: string, error: unknown): DiskwrightError {
+  return new DiskwrightError("OUTPUT", `${path}: ${reasonOf(error)}`, { path, cause: error });
 }

@@ -3,6 +3,7 @@ export { assemble } from "./assemble.ts";
 export { type Compression, compressionOf } from "./compression.ts";
 export { decompressed } from "./decompress.ts";
 export { type DirectoryOptions, directory, entry } from "./directory.ts";
+export { observeExitWork, undoAll, undoOnExit } from "./exit-work.ts";
 export { FileReader } from "./file-reader.ts";
 export { type FileSource, fileSource } from "./file-source.ts";
 export { type FileTargetOptions, fileTarget, outputPlace, replaceFile } from "./file-target.ts";

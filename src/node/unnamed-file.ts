@@ -1,5 +1,6 @@
 import { closeSync, openSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { undoOnExit } from "./exit-work.ts";
 import { isSystemError } from "./host-error.ts";
 
 /** How many names are tried for the file. */
@@ -14,19 +15,27 @@ export function openUnnamed(directory: string): { readonly descriptor: number; r
   for (let number = 0; ; number++) {
     const path = join(directory, `.diskwright.${process.pid}-${number}.spool`);
     let descriptor: number;
+    let isNamed = false;
+    // Between the two calls, too, a signal leaves nothing behind.
+    const release = undoOnExit(() => {
+      if (!isNamed) return;
+      // Windows removes no file that is open.
+      closeQuietly(descriptor);
+      unlinkSync(path);
+    });
     try {
       descriptor = openSync(path, "wx+", 0o600);
+      isNamed = true;
     } catch (error) {
+      release();
       if (!isSystemError(error) || error.code !== "EEXIST" || number >= MOST_NAMES) throw error;
       continue;
     }
     try {
       unlinkSync(path);
+      release();
     } catch {
-      process.once("exit", () => {
-        closeQuietly(descriptor);
-        unlinkSync(path);
-      });
+      // It is removed at the end.
     }
     return { descriptor, path };
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { DiskwrightError } from "../errors.ts";
-import { reasonOf } from "../node/index.ts";
+import { reasonOf, undoOnExit } from "../node/index.ts";
 
 /** How a program ended. */
 export interface ProgramResult {
@@ -63,7 +63,46 @@ export function startFailure(program: string, error: Error): DiskwrightError {
 
 /** Has a child end when this process does; the function that is given back lets it be. */
 export function endWithProcess(child: ChildProcess): () => void {
-  const kill = (): void => void child.kill("SIGKILL");
-  process.once("exit", kill);
-  return () => void process.off("exit", kill);
+  return undoOnExit(() => void child.kill("SIGKILL"));
+}
+
+/** How often it is looked whether a group of processes has ended. */
+const POLL_MILLISECONDS = 10;
+
+/** A program that leads a process group, with all that it starts (unless that makes a group of its own). */
+export class ProcessGroup {
+  readonly #child: ChildProcess;
+  readonly #isGroup: boolean;
+
+  /** `isGroup`: whether the child was started with `detached`; otherwise only the child itself is reached. */
+  constructor(child: ChildProcess, isGroup: boolean) {
+    this.#child = child;
+    this.#isGroup = isGroup;
+  }
+
+  /** Sends a signal to all that are left; returns whether there are any. */
+  send(signal: "SIGTERM" | "SIGKILL" | 0): boolean {
+    const { pid } = this.#child;
+    if (pid === undefined) return false;
+    if (!this.#isGroup) return this.#child.kill(signal);
+    try {
+      process.kill(-pid, signal);
+      return true;
+    } catch {
+      // None is left. One that runs as another user would not be told of.
+      return false;
+    }
+  }
+
+  /** Asks all of them to end, waits until they have, and ends by force those that have not in time. */
+  async end(graceMilliseconds: number): Promise<void> {
+    const limit = performance.now() + graceMilliseconds;
+    for (let isLeft = this.send("SIGTERM"); isLeft; isLeft = this.send(0)) {
+      if (performance.now() >= limit) {
+        this.send("SIGKILL");
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
+    }
+  }
 }

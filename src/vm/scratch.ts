@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DiskwrightError } from "../errors.ts";
-import { reasonOf } from "../node/index.ts";
+import { reasonOf, undoOnExit } from "../node/index.ts";
 
 /**
  * Gives `use` a directory of its own in `place`, which is removed afterwards, or when the process ends before that.
@@ -13,14 +13,16 @@ export async function withScratch<Result>(
   use: (directory: string) => Promise<Result>,
   place: string = tmpdir(),
 ): Promise<Result> {
-  const directory = makeDirectory(place);
-  const remove = (): void => rmSync(directory, { recursive: true, force: true });
-  process.once("exit", remove);
+  let directory: string | undefined;
+  const release = undoOnExit(() => {
+    if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
+  });
   try {
+    directory = makeDirectory(place);
     return await use(directory);
   } finally {
-    process.off("exit", remove);
-    await rm(directory, { recursive: true, force: true });
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    release();
   }
 }
 

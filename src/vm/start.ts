@@ -101,7 +101,7 @@ function storeOf(
 }
 
 /** How long QEMU may take to end in order, which sets the terminal right again. */
-const GRACE_MILLISECONDS = 3000;
+const GRACE_MILLISECONDS = 500;
 
 async function run({ program, args }: CommandLine, signal: AbortSignal | undefined): Promise<number> {
   const child = spawn(program, args, { stdio: "inherit" });

@@ -1,6 +1,5 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -311,26 +310,6 @@ describe("a run that cannot succeed", () => {
     expect(result.stderr).toContain("secret: permission denied");
     expect(readdirSync(out)).toEqual([]);
   });
-});
-
-describe("a run that is stopped", () => {
-  const large = join(scratch, "large tree");
-
-  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
-    "by %s leaves nothing behind, and says so",
-    async (signal) => {
-      mkdirSync(large, { recursive: true });
-      if (!existsSync(join(large, "file"))) writeFileSync(join(large, "file"), Buffer.alloc(400 << 20, "x"));
-      const place = join(scratch, signal);
-      mkdirSync(place);
-      const child = spawn(process.execPath, [MAIN, "mkfs", "ext4", large, "-o", join(place, "x.img")]);
-      while (readdirSync(place).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-      child.kill(signal);
-      const [status] = await once(child, "exit");
-      expect(status).toBe(130);
-      expect(readdirSync(place)).toEqual([]);
-    },
-  );
 });
 
 describe("what does not arrive", () => {

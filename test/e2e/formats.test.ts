@@ -456,8 +456,8 @@ describe("an image", () => {
     const child = spawn(process.execPath, [MAIN, "inspect", packed], { stdio: "ignore" });
     await setTimeout(1000);
     child.kill("SIGINT");
-    const [status] = await once(child, "exit");
-    expect(status).toBe(130);
+    const [, killer] = await once(child, "exit");
+    expect(killer).toBe("SIGINT");
     expect(readdirSync(scratch).filter((name) => name.endsWith(".spool"))).toEqual([]);
   });
 
@@ -605,7 +605,7 @@ describe.skipIf(statfsSync(scratch).type !== 0xef53)("the room of a large image 
     const path = process.env.PATH;
     convert("set-aside.qcow2", programs("set", `echo "$@" >> ${log}; PATH=${path} exec fallocate "$@"`));
     expect(readFileSync(log, "utf8")).toMatch(
-      /^--keep-size --offset 0 --length \d+ -- \/.*\/\.set-aside\.qcow2\.\d+\.partial\n$/,
+      /^--keep-size --offset 0 --length \d+ -- \/.*\/\.set-aside\.qcow2\.[\w-]+\.partial\n$/,
     );
     expect(Number(/length (\d+)/.exec(readFileSync(log, "utf8"))![1])).toBe(192 * MIB);
     const { size, blocks } = statSync(at("set-aside.qcow2"));

@@ -433,11 +433,53 @@ describe("fileTarget", () => {
     expect(statSync(join(top, "real.img")).mode & 0o777).toBe(0o666);
   });
 
-  it("is not in the way of what a killed process left behind", async () => {
+  it("removes what a killed process left behind where that is certain, and names what seems to be left", async () => {
     const top = place("left behind");
-    writeFileSync(join(top, `.x.img.${process.pid}.partial`), "left");
-    await send(fileTarget(join(top, "x.img")));
-    expect(statSync(join(top, "x.img")).size).toBe(10_000);
+    const target = join(top, "x.img");
+    const other = fileTarget(target);
+    await other.begin(5);
+    const [own = ""] = readdirSync(top);
+    const [, pid, rest] = /^\.x\.img\.(\d+)(.*)$/.exec(own)!;
+    const longAgo = new Date(0);
+    const isKnown = process.platform === "linux";
+    const left = {
+      // The number of this process was another's before.
+      reused: own.replace(/-\d+-/, "-1-"),
+      ended: `.x.img.${2 ** 22 + 1}${rest}`,
+      elsewhere: `.x.img.${pid}-5-0123456789ab-4026531836.partial`,
+      older: ".x.img.4711.partial",
+      young: ".x.img.4712.partial",
+      // Of other outputs.
+      longer: own.replace("x.img", "x.img.zst"),
+      foreign: ".x.img.backup.partial",
+    };
+    for (const name of Object.values(left)) {
+      writeFileSync(join(top, name), "left");
+      if (name !== left.young) utimesSync(join(top, name), longAgo, longAgo);
+    }
+    const warnings: string[] = [];
+    await send(fileTarget(target, { onWarning: (warning) => void warnings.push(warning) }));
+    const gone = isKnown ? [left.reused, left.ended] : [];
+    expect(readdirSync(top).sort()).toEqual(
+      [own, "x.img", ...Object.values(left).filter((name) => !gone.includes(name))].sort(),
+    );
+    expect(
+      warnings.filter((warning) => warning.includes("removed: it was left behind by a run that was killed")),
+    ).toHaveLength(gone.length);
+    for (const name of [left.elsewhere, left.older]) {
+      expect(warnings).toContainEqual(expect.stringContaining(`${name}: seems to be left behind`));
+    }
+    if (isKnown) expect(warnings).toHaveLength(4);
+    await other.abort();
+    expect(readdirSync(top)).not.toContain(own);
+  });
+
+  it("makes room for the temporary name when the name of the output is long", async () => {
+    const top = place("long name");
+    for (const name of ["x".repeat(255), "ä".repeat(127), "😀".repeat(63)]) {
+      await send(fileTarget(join(top, name)));
+      expect(readdirSync(top)).toContain(name);
+    }
   });
 
   it.each([

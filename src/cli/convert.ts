@@ -3,6 +3,7 @@ import { formatSize } from "../bytes/index.ts";
 import { copyDisk, type ReadableFormat } from "../formats/index.ts";
 import { aboutImage, nativeHash, openImage, packers } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
+import { freeRangesOf } from "./free.ts";
 import type { OutputOptions } from "./options.ts";
 import { namedOutputs, openOutputs, outputName, unusedOptions } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
@@ -43,6 +44,7 @@ export async function runConvert(
       time: options.time ?? sourceDateEpoch(),
       packers: packers({ workers: options.workers, isPortable: options.portable }),
       hash: nativeHash,
+      free: () => freeRangesOf(disk),
       onProgress: voice.writing,
     };
     await aboutImage(path, () => copyDisk(disk, openOutputs(outputs, options, signal, voice), writing));

@@ -111,6 +111,7 @@ async function imageFields(options: ImageOptions & StepOptions): Promise<Spec> {
     format: options.format,
     compressionLevel: options.compressionLevel,
     clusterSize: options.clusterSize,
+    zeros: options.zeros,
     portable: options.portable,
     sizeMultiple: options.sizeMultiple,
     output: options.output === undefined ? undefined : [...options.output],

@@ -131,26 +131,24 @@ async function run(
   const spoolDirectory = spool ?? staging.spoolDirectory;
   const tree = await stage(sourcesOf({ ...fields, root: [path] }), { ...staging, time, spoolDirectory });
   const { name, filesystem, extents, runs, written, freeBytes, warnings } = planned(tree);
+  const { describeFilesystem, filesystemFree } = await import("../image/index.ts");
   warnAll(voice, warnings);
   // What is no whole block stays free at the end: the image has the size that was asked for.
   const size = sizesOf(options).size ?? filesystem.plan.size;
-  await writeDisk(
-    { size, extents, runs, written },
-    openOutputs(outputs, { ...options, spool }, signal, voice),
-    {
-      signal,
-      seed: options.seed,
-      time,
-      packers: packers({ workers: options.workers, isPortable: options.portable }),
-      hash: nativeHash,
-      reader: tree.reader,
-      onProgress: voice.writing,
-    },
-  );
+  const free = (): Iterable<ByteRange> => filesystemFree(filesystem, size);
+  const disk = { size, extents, free, runs, written };
+  await writeDisk(disk, openOutputs(outputs, { ...options, spool }, signal, voice), {
+    signal,
+    seed: options.seed,
+    time,
+    packers: packers({ workers: options.workers, isPortable: options.portable }),
+    hash: nativeHash,
+    reader: tree.reader,
+    onProgress: voice.writing,
+  });
   for (const { path: output } of outputs) {
     voice.say(`wrote ${outputName(output)}: ${name}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
   }
   if (!json) return;
-  const { describeFilesystem } = await import("../image/index.ts");
   await printJson(describeFilesystem(filesystem));
 }

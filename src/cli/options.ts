@@ -48,6 +48,7 @@ export interface PackingOptions {
   readonly clusterSize?: string;
   readonly portable?: boolean;
   readonly workers?: number;
+  readonly zeros?: "holes" | "stored";
 }
 
 /** What makes the image boot. */
@@ -400,6 +401,12 @@ export function addPackingOptions(command: Command): Command {
       parseLevel,
     )
     .option("--cluster-size <size>", "bytes of a cluster of qcow2 (default: 64K)")
+    .addOption(
+      new Option(
+        "--zeros <which>",
+        "of raw images: holes leaves zeros out of the file (default); stored writes the zeros that count, for programs such as bmaptool create that copy only what a file stores",
+      ).choices(["holes", "stored"]),
+    )
     .option(
       "--portable",
       "compress with packages in place of Node's libraries: slower, and the bytes depend on no version of Node",

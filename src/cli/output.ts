@@ -39,6 +39,7 @@ export interface WritingOptions {
   readonly force?: boolean | undefined;
   readonly compressionLevel?: number | undefined;
   readonly clusterSize?: string | number | undefined;
+  readonly zeros?: "holes" | "stored" | undefined;
   /** Where what cannot be written in order is kept on its way to standard output. */
   readonly spool?: string | undefined;
 }
@@ -54,6 +55,9 @@ export function unusedOptions(outputs: readonly NamedOutput[], options: WritingO
   if (options.clusterSize !== undefined && facts.every(({ hasClusters = false }) => !hasClusters)) {
     warnings.push(`--cluster-size is of no use: it is of qcow2, not of ${names}`);
   }
+  if (options.zeros === "stored" && outputs.every(({ format }) => format !== "raw")) {
+    warnings.push(`--zeros stored is of no use: it is of raw images, not of ${names}`);
+  }
   return warnings;
 }
 
@@ -64,11 +68,12 @@ export function openOutputs(
   signal: AbortSignal,
   voice: Talk,
 ): Output[] {
-  const { compressionLevel: level, clusterSize } = options;
+  const { compressionLevel: level, clusterSize, zeros } = options;
   return outputs.map(({ path, format }) => ({
     format,
     target: targetOf(path, format, options, signal, voice),
     level,
+    zeros,
     clusterSize: typeof clusterSize === "string" ? parseSize(clusterSize) : clusterSize,
   }));
 }

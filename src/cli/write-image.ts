@@ -2,6 +2,7 @@ import { copyDisk } from "../formats/index.ts";
 import { type ImagePlan, write } from "../image/index.ts";
 import { nativeHash, packers } from "../node/index.ts";
 import type { SteppedImage } from "../vm/index.ts";
+import { freeRangesOf } from "./free.ts";
 import { type NamedOutput, openOutputs, unusedOptions, type WritingOptions } from "./output.ts";
 import { type Talk, warnAll } from "./talk.ts";
 
@@ -35,6 +36,7 @@ export async function writeImage(
   }
   const { disk } = image;
   const { identity, time } = planned.image;
-  await copyDisk(disk, targets, { ...writing, seed: identity.uuid("container"), time });
+  const seed = identity.uuid("container");
+  await copyDisk(disk, targets, { ...writing, seed, time, free: () => freeRangesOf(disk) });
   voice.warn("the filesystems are as the machine left them: another run will not give the same bytes");
 }

@@ -13,4 +13,4 @@ export {
 export type { PlanRegion } from "./regions.ts";
 export type { DefaultMountOption, ErrorBehaviour, Settings } from "./settings.ts";
 export type { Ext4Usage } from "./usage.ts";
-export { ext4Runs, ext4Written, writeExt4 } from "./write.ts";
+export { ext4Free, ext4Runs, ext4Written, writeExt4 } from "./write.ts";

@@ -1,5 +1,5 @@
 import { printable } from "../bytes/index.ts";
-import type { ByteSource, Extent } from "../extents/index.ts";
+import type { ByteRange, ByteSource, Extent } from "../extents/index.ts";
 import type { DataRange } from "../tree/index.ts";
 import { superblockChecksum } from "./checksum.ts";
 import { featureNames } from "./features.ts";
@@ -7,6 +7,7 @@ import { contentOf, dataRangesOf, extentsOf } from "./read/content.ts";
 import { type DirectoryChild, type DirectoryListing, readDirectory } from "./read/directory.ts";
 import { type Ext4Entry, entryOf, targetOf, typeOf } from "./read/entry.ts";
 import { Frame } from "./read/frame.ts";
+import { freeRanges } from "./read/free.ts";
 import { InodeTables } from "./read/groups.ts";
 import { READ_FLAG, readInode, type StoredInode } from "./read/inode.ts";
 import { type JournalState, noteState, readJournal } from "./read/journal.ts";
@@ -238,6 +239,15 @@ export class Ext4Volume {
    */
   async *extents(place: Ext4Place): AsyncGenerator<Extent> {
     yield* extentsOf(this.#frame, await this.#withContent(place));
+  }
+
+  /**
+   * What the block bitmaps call free, as byte ranges in ascending order. A group whose bitmap cannot be trusted has
+   * none, and neither has a filesystem with bigalloc.
+   */
+  async *freeRanges(): AsyncGenerator<ByteRange> {
+    this.#frame.checkReadable();
+    yield* freeRanges(this.#frame, this.#tables);
   }
 
   /** Extended attributes by name, in the form of getxattr(2). A last symlink is not followed. */

@@ -40,6 +40,19 @@ export function ext4Written(plan: Ext4Plan): Iterable<ByteRange> {
   );
 }
 
+/**
+ * What no reader looks at before it is written: the blocks that the block bitmaps call free. Every other byte that no
+ * extent covers must read as zero: the log of the journal, the inode tables (their groups say that they are zeroed),
+ * descriptors that are reserved, bitmaps that are not initialised, and the rest of blocks that hold less.
+ */
+export function* ext4Free({ geometry, placement }: Ext4Plan): Generator<ByteRange> {
+  const { blockSize } = geometry.design;
+  const from = Math.max(placement.end, geometry.firstDataBlock);
+  for (const { start, count } of geometry.space.freeWithin(from, geometry.blocks)) {
+    yield { position: start * blockSize, length: count * blockSize };
+  }
+}
+
 /** A part of the metadata that is made when its turn comes. */
 interface Piece {
   readonly block: number;

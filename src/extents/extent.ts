@@ -8,8 +8,8 @@ export interface ByteRange {
 
 /**
  * Some bytes of an image: where they lie, and what they are. Extents are the currency between the rooms.
- * A sequence of them is ordered by position, never overlaps, and is made lazily; what no extent covers
- * reads as zeros. Positions and lengths are in bytes.
+ * A sequence of them is ordered by position, never overlaps, and is made lazily. What no extent covers
+ * reads as zeros, unless the plan calls it free: see `ByteKind`. Positions and lengths are in bytes.
  */
 export interface Extent extends ByteRange {
   /** The bytes themselves, or a reference to the content that they are taken from. */

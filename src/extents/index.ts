@@ -13,8 +13,11 @@ export {
   type StoredRange,
 } from "./content.ts";
 export { type ByteRange, bytesExtent, type Extent, merged, shifted } from "./extent.ts";
+export { type ByteKind, byteKinds, freeBeside, type KindRange } from "./kinds.ts";
 export { type Progress, type ProgressListener, type ProgressMeter, progressMeter } from "./progress.ts";
+export { united, without } from "./ranges.ts";
 export { type CancelSignal, eventLoopTurn } from "./signal.ts";
+export { signatureAreas } from "./signatures.ts";
 export {
   type ByteSource,
   bytesSource,
@@ -26,3 +29,4 @@ export {
 } from "./source.ts";
 export { Sweep, type SweepOptions, type SweepWriter, sweep } from "./sweep.ts";
 export { memoryTarget, sequentialTarget, type Target } from "./target.ts";
+export { type ZeroingOptions, zeroingTarget } from "./zeroing-target.ts";

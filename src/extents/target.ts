@@ -19,6 +19,11 @@ export interface Target {
    */
   write(position: number, bytes: Uint8Array): Awaitable<void>;
   /**
+   * Writes zeros, where a target has a shorter way than `write`. Only for zeros that must be stored: what is never
+   * written reads as zeros anyway.
+   */
+  writeZeros?(position: number, length: number): Awaitable<void>;
+  /**
    * Only targets that take writes in any order have it: gives the output its size, when that was not known
    * before all was written. Called once, last before `commit`.
    */

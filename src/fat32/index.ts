@@ -5,4 +5,4 @@ export { formatSerial } from "./names.ts";
 export { type FatOptions, type FatPlan, planFat } from "./plan.ts";
 export { type FatEntry, FatVolume, readFat } from "./read.ts";
 export type { FatRegion } from "./regions.ts";
-export { fatWritten, writeFat } from "./write.ts";
+export { fatFree, fatWritten, writeFat } from "./write.ts";

@@ -1,5 +1,6 @@
 import { DiskwrightError } from "../errors.ts";
 import {
+  type ByteRange,
   type ByteSource,
   type Extent,
   type FunctionContent,
@@ -322,6 +323,31 @@ export class FatVolume {
       yield { position, length, source: this.#content, offset };
       position += length;
     }
+  }
+
+  /** The clusters that the file allocation table calls free, as byte ranges in ascending order. */
+  async *freeRanges(): AsyncGenerator<ByteRange> {
+    const { format, activeFat } = this.layout;
+    const entries = this.#tableEntries;
+    let first: number | undefined;
+    const range = (end: number): ByteRange => ({
+      position: this.#clusterStart(first!),
+      length: (end - first!) * this.clusterSize,
+    });
+    for (let start = 0; start < entries; start += ENTRIES_PER_READ) {
+      const count = Math.min(ENTRIES_PER_READ, entries - start);
+      const bytes = await this.#readTable(activeFat, start, count);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      for (let index = start === 0 ? FIRST_CLUSTER : 0; index < count; index++) {
+        const isFree = decodeEntry(format.bits, view, index) === 0;
+        if (isFree) first ??= start + index;
+        else if (first !== undefined) {
+          yield range(start + index);
+          first = undefined;
+        }
+      }
+    }
+    if (first !== undefined) yield range(entries);
   }
 
   #clusterStart(cluster: number): number {

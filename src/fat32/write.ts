@@ -42,6 +42,16 @@ export function fatWritten({ geometry, usedClusters }: FatPlan): ByteRange[] {
   return [...tables, { position: firstDataSector * sectorSize, length }];
 }
 
+/**
+ * What no reader looks at before it is written: the clusters behind the last one in use, and sectors that are no
+ * whole cluster. Every other byte that no extent covers must read as zero: free entries of the file allocation
+ * tables, the ends of directories, holes inside files, and the rest of the last cluster of a file.
+ */
+export function* fatFree(plan: FatPlan): Generator<ByteRange> {
+  const position = clusterStart(plan, FIRST_CLUSTER + plan.usedClusters);
+  if (position < plan.size) yield { position, length: plan.size - position };
+}
+
 function contentOf({ inventory, geometry }: FatPlan): ReturnType<typeof allocations> {
   const { format, sectorSize, sectorsPerCluster } = geometry;
   return allocations(inventory, format.bits, sectorSize * sectorsPerCluster);

@@ -10,7 +10,9 @@ export {
   splitOutput,
 } from "./names.ts";
 export { type OpenDiskOptions, openDisk, READABLE_FORMATS, type ReadableFormat } from "./open.ts";
+export type { FreeRanges } from "./prepare.ts";
 export {
+  type CopyDiskOptions,
   copyDisk,
   type Output,
   type PlannedDisk,

@@ -1,6 +1,6 @@
 import type { ContainerFacts, ContainerLayout, PackedLayout, UnitSet } from "../container/index.ts";
 import { checkDiskSize, containerTarget, packedTarget } from "../container/index.ts";
-import type { CancelSignal, Target } from "../extents/index.ts";
+import { type ByteRange, type CancelSignal, type Target, zeroingTarget } from "../extents/index.ts";
 import { type Packer, type PackerFactory, type Packing, xxhash } from "../packing/index.ts";
 import type { HashLoader } from "./bmap.ts";
 import { checkLevel, type FormatName, formatFacts } from "./names.ts";
@@ -12,11 +12,16 @@ export interface FormatSettings {
   readonly level?: number | undefined;
   /** Of qcow2: bytes of a cluster. Default 64 KiB. */
   readonly clusterSize?: number | undefined;
+  /** Of raw: see {@link Output}. Default `holes`. */
+  readonly zeros?: "holes" | "stored" | undefined;
   /** Bytes of the disk. */
   readonly size: number;
   /** The time of its making, in seconds since 1970. */
   readonly time: number;
 }
+
+/** Gives the bytes of a disk that no reader looks at, in ascending order, each time from the start. */
+export type FreeRanges = () => Iterable<ByteRange> | AsyncIterable<ByteRange>;
 
 /** What the making of a target needs. */
 export interface TargetContext {
@@ -25,6 +30,8 @@ export interface TargetContext {
   readonly facts: () => ContainerFacts;
   /** The units that will be written, by their size, where that is known before. */
   readonly units?: ((unitSize: number) => UnitSet) | undefined;
+  /** The free ranges of the disk, for what passes over them. Default: none. */
+  readonly free?: FreeRanges | undefined;
   readonly packers: PackerFactory;
   readonly hash: HashLoader;
   readonly signal?: CancelSignal | undefined;
@@ -65,7 +72,12 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
   if (multiple !== undefined) checkDiskSize(name, size, { largest: Number.MAX_SAFE_INTEGER, multiple });
   switch (name) {
     case "raw":
-      return { isForeseeing: false, placing: "same", target: ({ into }) => into };
+      return {
+        isForeseeing: false,
+        placing: "same",
+        target: ({ into, free }) =>
+          settings.zeros === "stored" ? zeroingTarget({ into, free: free?.() }) : into,
+      };
     case "qcow2":
     case "qcow2-compressed":
     case "qcow2-zstd":
@@ -117,7 +129,11 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
     }
     case "bmap": {
       const { bmapTarget } = await import("./bmap.ts");
-      return { isForeseeing: false, target: async ({ into, hash }) => bmapTarget(into, await hash()) };
+      return {
+        isForeseeing: false,
+        target: async ({ into, hash, free }) =>
+          zeroingTarget({ into: bmapTarget(into, await hash()), free: free?.() }),
+      };
     }
   }
 }

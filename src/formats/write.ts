@@ -16,7 +16,7 @@ import { type PackerFactory, portablePacker } from "../packing/index.ts";
 import type { HashLoader } from "./bmap.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import { type FormatName, formatFacts } from "./names.ts";
-import { type PreparedFormat, prepareFormat, type TargetContext } from "./prepare.ts";
+import { type FreeRanges, type PreparedFormat, prepareFormat, type TargetContext } from "./prepare.ts";
 
 /** Where a disk goes, and as what. */
 export interface Output {
@@ -27,6 +27,12 @@ export interface Output {
   readonly level?: number | undefined;
   /** Of qcow2: bytes of a cluster. */
   readonly clusterSize?: number | undefined;
+  /**
+   * Of raw: what becomes of zeros that count, such as the log of a new journal. `holes` (default) leaves them out: a
+   * new file reads as zeros there. `stored` writes them, so that a program that copies only what the file stores
+   * (`bmaptool create`, `cp --sparse=always` to a used device) copies them as well.
+   */
+  readonly zeros?: "holes" | "stored" | undefined;
 }
 
 /** How disks are written. */
@@ -48,10 +54,21 @@ export interface PlannedDisk {
   /** Bytes of the disk. */
   readonly size: number;
   extents(): Iterable<Extent>;
+  /** The bytes that no reader looks at, ascending; see {@link ByteKind}. Default: none. */
+  readonly free?: (() => Iterable<ByteRange>) | undefined;
   /** Where content lies with no gap between it, ascending, as far as that is known without going through extents. */
   readonly runs?: (() => Iterable<ByteRange>) | undefined;
   /** About where something is written, ascending: what progress is measured by. Default: the whole disk. */
   readonly written?: (() => Iterable<ByteRange>) | undefined;
+}
+
+/** Options of {@link copyDisk}. */
+export interface CopyDiskOptions extends WriteDiskOptions {
+  /**
+   * The bytes of the disk that no reader looks at, ascending; `freeRanges` of `diskwright/inspect` finds them. Zeros in
+   * them are left out of a block map, and of raw images that store zeros. Default: none, so that all zeros count.
+   */
+  readonly free?: FreeRanges | undefined;
 }
 
 const DEFAULT_SEED = "diskwright";
@@ -72,7 +89,7 @@ export async function writeDisk(
     const formats = await prepareAll(disk.size, outputs, options);
     const survey = formats.some(({ isForeseeing }) => isForeseeing) ? new Survey(formats) : undefined;
     if (survey !== undefined) for (const extent of disk.extents()) survey.addExtent(extent);
-    const known = { size: disk.size, survey, fingerprint: survey?.fingerprint };
+    const known = { size: disk.size, free: disk.free, survey, fingerprint: survey?.fingerprint };
     await openAll(targets, formats, outputs, options, known);
     reserveRoom(outputs, formats, survey?.content, disk);
     await sweep(disk.extents(), toAll(targets), { ...options, onWritten: meter?.reached });
@@ -90,7 +107,7 @@ export async function writeDisk(
 export async function copyDisk(
   disk: Disk,
   outputs: readonly Output[],
-  options: WriteDiskOptions = {},
+  options: CopyDiskOptions = {},
 ): Promise<void> {
   const { size } = disk;
   const meter = meterOf(wholeOf(disk), options);
@@ -108,7 +125,8 @@ export async function copyDisk(
     }
     const isNamed = outputs.some(({ format = "raw" }) => formatFacts(format).isNamed);
     const fingerprint = survey?.fingerprint ?? (isNamed ? new Fingerprint() : undefined);
-    await openAll(targets, formats, outputs, options, { size, survey, fingerprint });
+    const known = { size, free: options.free, survey, fingerprint };
+    await openAll(targets, formats, outputs, options, known);
     const room = disk.room === undefined ? undefined : Math.min(disk.room, size);
     reserveRoom(outputs, formats, survey?.content ?? room);
     const toTargets = toAll(targets);
@@ -186,15 +204,16 @@ function prepareAll(
   { time = 0 }: WriteDiskOptions,
 ): Promise<PreparedFormat[]> {
   return Promise.all(
-    outputs.map(({ format = "raw", level, clusterSize }) =>
-      prepareFormat(format, { size, time, level, clusterSize }),
+    outputs.map(({ format = "raw", level, clusterSize, zeros }) =>
+      prepareFormat(format, { size, time, level, clusterSize, zeros }),
     ),
   );
 }
 
-/** What the formats are told of a disk. */
+/** What is known of a disk when the targets are opened. */
 interface KnownDisk {
   readonly size: number;
+  readonly free: FreeRanges | undefined;
   readonly survey: Survey | undefined;
   readonly fingerprint: Fingerprint | undefined;
 }
@@ -205,7 +224,7 @@ async function openAll(
   formats: readonly PreparedFormat[],
   outputs: readonly Output[],
   options: WriteDiskOptions,
-  { size, survey, fingerprint }: KnownDisk,
+  { size, free, survey, fingerprint }: KnownDisk,
 ): Promise<void> {
   const { seed = DEFAULT_SEED, time = 0, packers = portablePacker, signal } = options;
   const { hash = async () => (await import("./portable-hash.ts")).portableHash } = options;
@@ -218,7 +237,7 @@ async function openAll(
   });
   const units = survey && ((unitSize: number) => survey.units(unitSize));
   for (const [index, { target }] of outputs.entries()) {
-    const context: TargetContext = { into: heldBack(target), facts, units, packers, hash, signal };
+    const context: TargetContext = { into: heldBack(target), facts, units, free, packers, hash, signal };
     targets.push(await formats[index]!.target(context));
   }
   for (const target of targets) await target.begin(size);

@@ -8,6 +8,7 @@ export {
   describeFilesystem,
 } from "./describe.ts";
 export { firmwareVariables } from "./firmware.ts";
+export { filesystemFree, imageFree } from "./free.ts";
 export { filesystemName, fstabText } from "./fstab.ts";
 export { type FilesystemPlan, type ImagePlan, type PartitionPlan, plan, type TablePlan } from "./plan.ts";
 export { type FstabSource, type Image, type ImageSpec, image, type Size } from "./spec.ts";

@@ -15,6 +15,7 @@ import { writeGpt } from "../gpt/index.ts";
 import type { RawContent } from "../layouts/index.ts";
 import { writeMbr } from "../mbr/index.ts";
 import type { PackerFactory } from "../packing/index.ts";
+import { imageFree } from "./free.ts";
 import type { FilesystemPlan, ImagePlan, PartitionPlan, TablePlan } from "./plan.ts";
 import { tableRanges } from "./table-ranges.ts";
 
@@ -50,6 +51,7 @@ export async function write(
   const disk = {
     size: plan.size,
     extents: () => imageExtents(plan),
+    free: () => imageFree(plan),
     runs: () => imageRuns(plan),
     written: () => imageWritten(plan),
   };

@@ -1,3 +1,4 @@
+export { freeRanges } from "./free.ts";
 export { type InspectOptions, inspect } from "./inspect.ts";
 export {
   attributeReport,

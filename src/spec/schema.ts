@@ -104,6 +104,10 @@ export const specSchema = v.strictObject(
       "How hard compressed formats try: 0 to 9 of deflate (default 6), 1 to 22 of zstd (default 3).",
     ),
     clusterSize: field(size, "Bytes of a cluster of qcow2. Default 64K."),
+    zeros: field(
+      oneOf("holes", "stored"),
+      "Of raw images: `holes` (default) leaves zeros out of the file; `stored` writes the zeros that count, for programs that copy only what a file stores.",
+    ),
     portable: field(
       flag,
       "Compresses with packages in place of the libraries of Node, so that the bytes depend on no version of it.",

@@ -37,22 +37,30 @@ export class InodeTables {
     return table;
   }
 
-  async #read(group: number): Promise<number> {
+  /** The descriptor of a group, whose checksum was compared. The bytes belong to the caller. */
+  async descriptor(group: number): Promise<Uint8Array> {
     const frame = this.#frame;
-    const { blockSize, descriptorSize, superblock } = frame;
+    const { blockSize, descriptorSize } = frame;
     const perBlock = blockSize / descriptorSize;
     const at =
       descriptorBlock(frame, Math.floor(group / perBlock)) * blockSize + (group % perBlock) * descriptorSize;
     const what = `the descriptor of group ${group}`;
     const bytes = (await frame.metadata(at, descriptorSize, what)).slice();
     this.#verify(group, bytes, what);
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    return bytes;
+  }
+
+  async #read(group: number): Promise<number> {
+    const frame = this.#frame;
+    const { blockSize, superblock } = frame;
+    const bytes = await this.descriptor(group);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const high = bytes.length > INODE_TABLE_HIGH ? view.getUint32(INODE_TABLE_HIGH, true) : 0;
     const table = frame.wide(view.getUint32(INODE_TABLE_LOW, true), high);
     const length = Math.ceil((superblock.inodesPerGroup * frame.inodeSize) / blockSize);
     if (!frame.isInside(table, length)) {
       throw corrupt(
-        `${what} puts its inode table into block ${table}, but the filesystem has ${frame.blocks}`,
+        `the descriptor of group ${group} puts its inode table into block ${table}, but the filesystem has ${frame.blocks}`,
       );
     }
     return table;
@@ -71,6 +79,21 @@ export class InodeTables {
     }
     if (stored !== expected) frame.problems.add(`${what}: its checksum does not match`);
   }
+}
+
+/** How many blocks a group starts with: a copy of the superblock, descriptors, and room for more of them. */
+export function groupHeaderBlocks(frame: Frame, group: number): number {
+  const { superblock, groups, descriptorSize, blockSize } = frame;
+  const copy = hasSuperblock(frame, group) ? 1 : 0;
+  const perBlock = blockSize / descriptorSize;
+  const hasMeta = frame.has(GROUP_FEATURES.metaGroups);
+  if (hasMeta && Math.floor(group / perBlock) >= superblock.firstMetaBlockGroup) {
+    const within = group % perBlock;
+    return copy + (within <= 1 || within === perBlock - 1 ? 1 : 0);
+  }
+  if (copy === 0) return 0;
+  const descriptors = hasMeta ? superblock.firstMetaBlockGroup : Math.ceil(groups / perBlock);
+  return copy + descriptors + superblock.reservedDescriptorBlocks;
 }
 
 /** Which block holds the block of descriptors with this number (blockgroup.rst, "Meta Block Groups"). */

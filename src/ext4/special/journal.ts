@@ -1,10 +1,11 @@
+import { identity } from "../../bytes/index.ts";
 import type { Design } from "../design.ts";
 import { blocksOfMap, type FileLayout, layFile } from "../file-map.ts";
 import type { SpaceMap } from "../space.ts";
 import { JOURNAL_MAGIC, journalSuperblock } from "../structures.ts";
 
-// The journal (journal.rst): a log of blocks in inode 8. A new one holds its superblock and, behind it, zeros
-// that are never written.
+// The journal (journal.rst): a log of blocks in inode 8. A new one holds its superblock and, behind it, zeros: a kernel
+// that recovers reads on as long as it finds blocks that continue the log.
 
 /** A journal has at least so many blocks; a filesystem with fewer blocks than twice that has none. */
 export const SMALLEST_JOURNAL = 1024;
@@ -74,6 +75,17 @@ export function layJournal(design: Design, space: SpaceMap, firstBlock: number, 
   return layFile(design, space, space.firstFree(firstBlock), segments);
 }
 
+/** Sequence numbers are 32 bits wide and compared by their difference: a new log starts below half of them. */
+const SEQUENCES = 2 ** 30;
+
+/**
+ * The number of the first transaction. It comes from the filesystem's identity, so that a log that an older filesystem
+ * left in these blocks does not continue the new one.
+ */
+function firstSequence(design: Design): number {
+  return 1 + (identity(design.uuid).serial("ext4/journal") % SEQUENCES);
+}
+
 /** The superblock of an empty journal: 1024 bytes. */
 export function encodeJournalSuperblock(design: Design, blocks: number): Uint8Array {
   return journalSuperblock.toBytes({
@@ -83,7 +95,7 @@ export function encodeJournalSuperblock(design: Design, blocks: number): Uint8Ar
     blockSize: design.blockSize,
     blocks,
     firstBlock: 1,
-    firstSequence: 1,
+    firstSequence: firstSequence(design),
     start: 0,
     error: 0,
     compatible: 0,

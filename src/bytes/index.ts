@@ -2,6 +2,7 @@ export { base64Bytes } from "./base64.ts";
 export { crc16Register, crc32, crc32c, crc32cRegister, crc32Joiner } from "./checksum.ts";
 export { guidFromBytes, guidToBytes, NIL_GUID, parseGuid, uuidFromBytes, uuidToBytes } from "./guid.ts";
 export { type Identity, identity } from "./identity.ts";
+export { appendAll, largestOf, smallestOf } from "./list.ts";
 export {
   array,
   bytes,
@@ -22,5 +23,14 @@ export {
   uuid,
 } from "./record.ts";
 export { formatBytes, formatSize, GIB, KIB, MIB, parseSize, roundDown, roundUp, TIB } from "./size.ts";
-export { byteKey, compareBytes, printable, utf8, utf8Text } from "./text.ts";
+export {
+  byteKey,
+  codeUnitText,
+  compareBytes,
+  printable,
+  printableLines,
+  printableText,
+  utf8,
+  utf8Text,
+} from "./text.ts";
 export { parseTime } from "./time.ts";

@@ -16,24 +16,85 @@ export function utf8Text(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Bytes as people can read them in a message: UTF-8 where it is well-formed, `\xNN` for other bytes and for
- * control characters, so that a hostile name cannot steer a terminal.
+ * Characters that can make text look like something else: control characters of C0 and C1, which steer a terminal;
+ * format characters (category Cf), which reverse the direction of what follows or cannot be seen at all, such as
+ * U+202E, U+200B and U+FEFF; the separators of lines and paragraphs; and halves of surrogate pairs.
+ */
+const DECEPTIVE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** The same without the end of a line. */
+const DECEPTIVE_IN_LINES = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** Bytes of a name or path that are shown in full: as many as a path of Linux can have (PATH_MAX). */
+const SHOWN_IN_FULL = 4096;
+
+/** How much of a longer one is shown, in bytes. */
+const SHOWN_START = 256;
+
+/**
+ * Bytes as people can read them in a message, on one line: UTF-8 where it is well-formed, `\xNN` for other bytes.
+ * Characters that can deceive a reader or steer a terminal are escaped as {@link printableText} does it. Of more than
+ * 4096 bytes only the start is shown, and how many there are.
  */
 export function printable(bytes: Uint8Array): string {
-  const text = utf8Text(bytes) ?? String.fromCharCode(...bytes).replace(/[\x80-\xff]/g, escaped);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return text.replace(/[\x00-\x1f\x7f\u0080-\u009f]/g, escaped);
+  if (bytes.length > SHOWN_IN_FULL) {
+    return `${printable(bytes.subarray(0, endOfCharacters(bytes, SHOWN_START)))}… (${bytes.length} bytes)`;
+  }
+  const text = utf8Text(bytes);
+  return text === undefined
+    ? printableText(byteKey(bytes).replace(/[\x80-\xff]/g, byteEscape))
+    : printableText(text);
+}
+
+/**
+ * Text as people can read it in a message, on one line: control characters, marks of direction, invisible characters
+ * and separators of lines are escaped, `\xNN` in ASCII and `\uNNNN` or `\u{NNNNN}` above.
+ */
+export function printableText(text: string): string {
+  return text.replace(DECEPTIVE, escaped);
+}
+
+/** Like {@link printableText}, for text of several lines: their ends stay. */
+export function printableLines(text: string): string {
+  return text.replace(DECEPTIVE_IN_LINES, escaped);
+}
+
+/** Where the UTF-8 character that lies across `end` begins, or `end` when there is none. */
+function endOfCharacters(bytes: Uint8Array, end: number): number {
+  let start = end;
+  while (end - start < 3 && (bytes[start]! & 0xc0) === 0x80) start--;
+  return start;
 }
 
 function escaped(character: string): string {
+  const code = character.codePointAt(0)!;
+  if (code < 0x80) return byteEscape(character);
+  const digits = code.toString(16).padStart(4, "0");
+  return digits.length === 4 ? `\\u${digits}` : `\\u{${digits}}`;
+}
+
+function byteEscape(character: string): string {
   return `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
 }
 
 /** Bytes as a string of the same length, one character for each byte: a key for maps. */
 export function byteKey(bytes: Uint8Array): string {
+  if (bytes.length > CODES_AT_ONCE) return codeUnitText(bytes);
   let key = "";
   for (let index = 0; index < bytes.length; index++) key += String.fromCharCode(bytes[index]!);
   return key;
+}
+
+/** So many arguments of a call are far from what a stack can hold. */
+const CODES_AT_ONCE = 4096;
+
+/** The text of UTF-16 code units, however many they are. Halves of surrogate pairs stay as they are. */
+export function codeUnitText(units: Uint8Array | Uint16Array | readonly number[]): string {
+  let text = "";
+  for (let start = 0; start < units.length; start += CODES_AT_ONCE) {
+    text += String.fromCharCode(...units.slice(start, start + CODES_AT_ONCE));
+  }
+  return text;
 }
 
 /** The order of bytes, as `memcmp` and then length give it: negative, zero or positive. */

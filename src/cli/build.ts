@@ -1,4 +1,4 @@
-import { formatSize, parseTime } from "../bytes/index.ts";
+import { formatSize, largestOf, parseTime } from "../bytes/index.ts";
 import { chooseFormat, formatFacts } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan } from "../image/index.ts";
 import { assemble, replaceFile } from "../node/index.ts";
@@ -40,7 +40,7 @@ async function planOf(
   const paths = outputs.map(({ path }) => path);
   const multiples = outputs.map(({ format }) => formatFacts(format).multiple ?? 1);
   // All of them are powers of two: the largest is a multiple of the others.
-  const sizeMultiple = spec.sizeMultiple ?? Math.max(...multiples);
+  const sizeMultiple = spec.sizeMultiple ?? largestOf(multiples);
   return plan(image(await assemble({ ...spec, sizeMultiple }, stageOptions(paths, voice, signal))));
 }
 

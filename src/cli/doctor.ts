@@ -1,3 +1,4 @@
+import { largestOf } from "../bytes/index.ts";
 import { examine } from "../vm/index.ts";
 import { print, printJson } from "./output.ts";
 
@@ -15,7 +16,7 @@ export async function runDoctor(
 ): Promise<void> {
   const report = await examine({ qemu, busybox, signal });
   if (json) return await printJson(report);
-  const width = Math.max(...report.findings.map(({ name }) => name.length));
+  const width = largestOf(report.findings.map(({ name }) => name.length));
   const indent = " ".repeat(width + 6);
   const lines = report.findings.flatMap(({ name, works, detail, enables }) => [
     `${works ? "yes" : "no "}  ${name.padEnd(width + 1)}${detail.replaceAll("\n", `\n${indent}`)}`,

@@ -1,4 +1,4 @@
-import { formatBytes, formatSize, printable, utf8 } from "../bytes/index.ts";
+import { appendAll, formatBytes, formatSize, largestOf, printable, utf8 } from "../bytes/index.ts";
 import type { DescribedFilesystem, Description } from "../image/index.ts";
 import type { FilesystemReport, ImageReport, PartitionReport } from "../inspect/index.ts";
 
@@ -6,7 +6,7 @@ import type { FilesystemReport, ImageReport, PartitionReport } from "../inspect/
 
 /** The same columns in every row, as wide as they must be; numbers are to be padded by the caller. */
 function columns(rows: readonly (readonly string[])[], indent = "  "): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const widths = rows[0]!.map((_, column) => largestOf(rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
     (indent + row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ")).trimEnd(),
   );
@@ -41,8 +41,8 @@ export function imageText(report: Shown): string {
     lines.push(`  ${shownDetails.join(", ")}`);
   }
   if (table.partitions.length === 0) lines.push("  nothing that is known");
-  else if (table.type === "none") lines.push(...filesystemText(table.partitions[0]!.filesystem!));
-  else lines.push(...partitionRows(table.partitions));
+  else if (table.type === "none") appendAll(lines, filesystemText(table.partitions[0]!.filesystem!));
+  else appendAll(lines, partitionRows(table.partitions));
   for (const problem of allProblems(report)) lines.push(`  problem: ${shown(problem)}`);
   return lines.join("\n");
 }
@@ -53,7 +53,7 @@ function partitionRows(partitions: readonly PartitionReport[]): string[] {
     [number, firstLba, lastLba, formatSize(size)].map(String),
   );
   const widths = [0, 1, 2, 3].map((column) =>
-    Math.max(header[column]!.length, ...numbers.map((row) => row[column]!.length)),
+    largestOf([header[column]!.length, ...numbers.map((row) => row[column]!.length)]),
   );
   const rows = partitions.map((partition, index) => [
     ...numbers[index]!.map((cell, column) => cell.padStart(widths[column]!)),
@@ -108,7 +108,7 @@ export function planText(description: Description): string {
       "",
       `${title}: ${filesystem.type}, ${formatSize(filesystem.size)}, ${filesystem.entries} entries`,
     );
-    lines.push(...usageText(filesystem));
+    appendAll(lines, usageText(filesystem));
   }
   for (const warning of description.warnings) lines.push(`warning: ${shown(warning)}`);
   return lines.join("\n");
@@ -120,7 +120,7 @@ const LISTED_PATHS = 5;
 export function usageText({ usage, size, largest }: DescribedFilesystem): string[] {
   const used = Object.entries(usage).filter(([, bytes]) => bytes > 0);
   const sizes = used.map(([, bytes]) => formatSize(bytes));
-  const width = Math.max(...sizes.map((text) => text.length));
+  const width = largestOf(sizes.map((text) => text.length));
   const rows = used.map(([what, bytes], index) => [
     sizes[index]!.padStart(width),
     `${((100 * bytes) / size).toFixed(1).padStart(5)} %`,
@@ -130,11 +130,11 @@ export function usageText({ usage, size, largest }: DescribedFilesystem): string
   const listed = largest.slice(0, LISTED_PATHS);
   if (listed.length > 0) {
     const biggest = listed.map(({ bytes }) => formatSize(bytes));
-    const room = Math.max(...biggest.map((text) => text.length), width);
-    lines.push(
-      "  largest:",
-      ...listed.map(({ path }, index) => `  ${biggest[index]!.padStart(room)}  ${shown(path)}`),
-    );
+    const room = largestOf([...biggest.map((text) => text.length), width]);
+    lines.push("  largest:");
+    for (const [index, { path }] of listed.entries()) {
+      lines.push(`  ${biggest[index]!.padStart(room)}  ${shown(path)}`);
+    }
   }
   return lines;
 }

@@ -123,7 +123,7 @@ class OrderedContainer extends ContainerTarget {
   /** Units that were known and turn out to have no bytes keep their places. */
   protected override placeNext(first: number, end: number): Place {
     while (this.#range[1] <= first) {
-      placeAll(this.layout, ...this.#range);
+      placeAll(this.layout, this.#range[0], this.#range[1]);
       const next = this.#following.next();
       if (next.done) throw unexpected(first);
       this.#range = next.value;

@@ -1,4 +1,4 @@
-import { formatBytes, utf8 } from "../bytes/index.ts";
+import { formatBytes, largestOf, utf8 } from "../bytes/index.ts";
 import { throwProblems } from "../errors.ts";
 import type { Tree } from "../tree/index.ts";
 import { mostMappedBlocks } from "./block-map.ts";
@@ -97,7 +97,7 @@ export function takeInventory(
   let contentBlocks = 0;
   let hasLargeFile = false;
   const quota = quotaFiles(tree, design.features, rootOwner);
-  let nextInode = Math.max(FIRST_INODE, orphanInode ?? 0, ...quota.map(({ inode }) => inode)) + 1;
+  let nextInode = largestOf([FIRST_INODE, orphanInode ?? 0, ...quota.map(({ inode }) => inode)]) + 1;
   const rowOf = new Uint32Array(tree.length + nextInode).fill(NO_ROW);
 
   /** Lays a directory, and returns its blocks. */

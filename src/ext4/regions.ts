@@ -1,3 +1,4 @@
+import { appendAll } from "../bytes/index.ts";
 import { type FileLayout, layFile } from "./file-map.ts";
 import { fileRuns } from "./geometry.ts";
 import { groupStart, headerOf } from "./group-shape.ts";
@@ -66,7 +67,7 @@ function metadataRegions(plan: Ext4Plan): PlanRegion[] {
     add(inodeTable, cut.inodeTableBlocks, "inode table", group);
   }
   if (cut.journal !== undefined)
-    regions.push(...layoutRegions(plan, cut.journal, "journal", undefined, cut.journalSpace));
+    appendAll(regions, layoutRegions(plan, cut.journal, "journal", undefined, cut.journalSpace));
   return regions.sort((a, b) => a.position - b.position);
 }
 

@@ -1,4 +1,4 @@
-import { formatSize, printable, utf8, utf8Text } from "../bytes/index.ts";
+import { byteKey, formatSize, printable, utf8, utf8Text } from "../bytes/index.ts";
 import { refuse } from "./refuse.ts";
 import type { Superblock } from "./structures.ts";
 
@@ -132,7 +132,7 @@ function mountOptionNames(bits: number): DefaultMountOption[] {
 export function textFrom(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   const text = end < 0 ? bytes : bytes.subarray(0, end);
-  return utf8Text(text) ?? String.fromCharCode(...text);
+  return utf8Text(text) ?? byteKey(text);
 }
 
 function mountOptionBits(names: readonly DefaultMountOption[]): number {

@@ -1,4 +1,4 @@
-import { formatBytes, formatSize } from "../bytes/index.ts";
+import { formatBytes, formatSize, largestOf } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 import {
   clusterChoices,
@@ -197,7 +197,7 @@ export class GeometryChooser {
     }
     const what = size === undefined ? "a volume that holds the tree" : `a volume of ${formatBytes(size)}`;
     const clusters = this.#wishes.sectorsPerCluster === undefined ? "" : " with clusters of this size";
-    const most = Math.max(...this.#formats.map(({ mostClusters }) => mostClusters));
+    const most = largestOf(this.#formats.map(({ mostClusters }) => mostClusters));
     return refuse(
       `${this.#kind} cannot make ${what}${clusters}: it has at most ${most} clusters` +
         `${this.#formats.includes(FAT32) ? " and 4294967295 sectors" : ": use FAT32"}`,

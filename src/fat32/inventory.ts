@@ -1,4 +1,4 @@
-import { formatBytes, utf8Text } from "../bytes/index.ts";
+import { appendAll, formatBytes, utf8Text } from "../bytes/index.ts";
 import { throwProblems } from "../errors.ts";
 import { fileMode, type Tree, without } from "../tree/index.ts";
 import {
@@ -111,7 +111,7 @@ export function takeInventory(tree: Tree, options: InventoryOptions): Inventory 
     throwProblems("UNSUPPORTED_ENTRY", "FAT cannot hold the tree", [...unsupported, ...problems]);
   }
   throwProblems("INVALID_TREE", "FAT cannot hold the tree", problems);
-  warnings.push(...xattrWarnings(tree));
+  appendAll(warnings, xattrWarnings(tree));
   return { tree, slots, shortNames, directorySlots, skipped, warnings };
 }
 

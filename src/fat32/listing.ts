@@ -1,3 +1,4 @@
+import { codeUnitText } from "../bytes/index.ts";
 import { shortNameChecksum } from "./names.ts";
 import {
   ATTRIBUTE,
@@ -138,7 +139,7 @@ function continued(pending: PendingName | undefined, bytes: Uint8Array, at: numb
 function finished({ checksum, units, next }: PendingName, bytes: Uint8Array, at: number): string | undefined {
   if (next !== 0 || shortNameChecksum(bytes, at) !== checksum) return undefined;
   const end = units.indexOf(0);
-  return String.fromCharCode(...(end < 0 ? units : units.subarray(0, end)));
+  return codeUnitText(end < 0 ? units : units.subarray(0, end));
 }
 
 function createdAt({ creationDate, creationTime, creationHundredths }: DirectoryEntry): bigint {

@@ -1,3 +1,5 @@
+import { codeUnitText } from "../bytes/index.ts";
+
 // Names are UTF-16LE: a character outside the basic plane takes two of the 36 code units, and a cut in
 // between leaves a lone surrogate, which tools print as invalid UTF-8.
 
@@ -28,5 +30,5 @@ export function nameUnits(name: string): number[] {
 /** The name up to its terminator. */
 export function nameFromUnits(units: readonly number[]): string {
   const end = units.indexOf(0);
-  return String.fromCharCode(...(end < 0 ? units : units.slice(0, end)));
+  return codeUnitText(end < 0 ? units : units.slice(0, end));
 }

@@ -1,4 +1,4 @@
-import { NIL_GUID } from "../bytes/index.ts";
+import { appendAll, NIL_GUID } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { ByteSource } from "../extents/index.ts";
 import {
@@ -125,21 +125,21 @@ async function describeTable(found: FoundTable, used: VerifiedCopy): Promise<Gpt
   const { diskGuid, revision, entryCount } = used.header;
   const problems: string[] = [];
   if (primary.problem !== undefined) problems.push(primary.problem);
-  problems.push(...found.problems);
+  appendAll(problems, found.problems);
   if (disk.source.size % sectorSize !== 0) {
     problems.push(`the disk ends with a part of a sector: it has ${disk.source.size} bytes`);
   }
   const mbr = await disk.source.read(0, 512);
-  problems.push(...protectiveMbrProblems(mbr, sectors));
+  appendAll(problems, protectiveMbrProblems(mbr, sectors));
   for (const { role, table } of [primary, backup]) {
-    if (table !== undefined) problems.push(...placeProblems(role, table, sectors));
+    if (table !== undefined) appendAll(problems, placeProblems(role, table, sectors));
   }
-  problems.push(...copyProblems(primary.table, backup.table));
+  appendAll(problems, copyProblems(primary.table, backup.table));
   if (diskGuid === NIL_GUID) problems.push("the disk GUID is nil");
 
   const partitions = partitionsOf(used, problems);
   const hybrid = matchHybrid(hybridEntries(mbr), partitions, problems);
-  problems.push(...partitionProblems(partitions, used, sectors));
+  appendAll(problems, partitionProblems(partitions, used, sectors));
   return {
     sectorSize,
     diskGuid,

@@ -1,3 +1,4 @@
+import { appendAll, smallestOf } from "../bytes/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { planExt4 } from "../ext4/index.ts";
 import { type ByteSource, type CancelSignal, sourceWindow } from "../extents/index.ts";
@@ -67,7 +68,7 @@ export async function describeDisk(
   }
   const gaps: Gap[] = [];
   for (const part of freeParts) {
-    gaps.push(...(await gapIn(disk, `behind the partition table at ${part.start}`, part, signal)));
+    appendAll(gaps, await gapIn(disk, `behind the partition table at ${part.start}`, part, signal));
   }
   const spec: ImageSpec = {
     root: treeOf([]),
@@ -179,7 +180,7 @@ async function mbrOf(disk: ByteSource, options: DescribeDiskOptions): Promise<Fo
     throw corrupt("the MBR protects a GPT, but there is none: both of its headers are lost");
   }
   const places = mbrPlaces(disk, table, sectorSize);
-  const first = Math.min(...table.partitions.map(({ firstLba }) => firstLba)) * sectorSize;
+  const first = smallestOf(table.partitions.map(({ firstLba }) => firstLba)) * sectorSize;
   return {
     table: "mbr",
     sectorSize,
@@ -244,7 +245,10 @@ async function contentOf(
     if (volume !== undefined) {
       const found = await takeFilesystem(window, volume, { signal });
       tryToPlan(found, { size, time });
-      warnings.push(...found.warnings.map((warning) => `${name}: ${warning}`));
+      appendAll(
+        warnings,
+        found.warnings.map((warning) => `${name}: ${warning}`),
+      );
       return { filesystem: found.filesystem, tree: found.tree };
     }
   } catch (error) {

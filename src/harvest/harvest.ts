@@ -1,4 +1,4 @@
-import { utf8Text } from "../bytes/index.ts";
+import { appendAll, smallestOf, utf8Text } from "../bytes/index.ts";
 import { DiskwrightError, problemsError } from "../errors.ts";
 import { type ByteSource, type CancelSignal, sourceWindow } from "../extents/index.ts";
 import { writeFat } from "../fat32/index.ts";
@@ -106,7 +106,10 @@ async function takePartition(
     if (filesystem !== undefined && volume !== undefined) {
       const found = await takeFilesystem(window, volume, { ...hintsOf(filesystem), signal });
       const lost = [...found.warnings, ...(await bootCodeWarnings(window, filesystem, volume.type))];
-      warnings.push(...lost.map((warning) => `${name}: ${warning}`));
+      appendAll(
+        warnings,
+        lost.map((warning) => `${name}: ${warning}`),
+      );
       return { ...place, mount, filesystem: found.filesystem, tree: found.tree };
     }
   } catch (error) {
@@ -183,14 +186,14 @@ async function takeGaps(
   if (table.type === "mbr" && table.plan.container !== undefined) {
     starts.push(table.plan.container.firstLba * sectorSize);
   }
-  const first = Math.min(...starts);
+  const first = smallestOf(starts);
   const behindTable: DiskPart[] =
     table.type === "mbr"
       ? [{ start: sectorSize, end: first }]
       : gptGaps(table.plan.primary.entriesLba, table.plan.entryArraySectors, sectorSize, first);
   const owned = gaps.map(({ offset, raw }) => ({ start: offset, end: offset + raw.content.size }));
   for (const part of without(behindTable, owned)) {
-    taken.push(...(await gapIn(disk, `behind the partition table at ${part.start}`, part, signal)));
+    appendAll(taken, await gapIn(disk, `behind the partition table at ${part.start}`, part, signal));
   }
   return taken;
 }

@@ -1,4 +1,4 @@
-import { formatBytes } from "../bytes/index.ts";
+import { appendAll, formatBytes } from "../bytes/index.ts";
 import { throwProblems } from "../errors.ts";
 import { type ByteSource, type Extent, readExactly } from "../extents/index.ts";
 import { readGpt, writeGpt } from "../gpt/index.ts";
@@ -102,7 +102,7 @@ function partitionChanges(planned: ReadonlyMap<number, Facts>, found: ReadonlyMa
   for (const [number, facts] of planned) {
     const now = found.get(number);
     if (now === undefined) changes.push(`partition ${number} is gone`);
-    else changes.push(...factChanges(`partition ${number}`, facts, now));
+    else appendAll(changes, factChanges(`partition ${number}`, facts, now));
   }
   for (const number of found.keys()) {
     if (!planned.has(number)) changes.push(`partition ${number} is new`);

@@ -1,5 +1,5 @@
 import type { BootContext, BootVolume, RawBoot } from "../boot/index.ts";
-import { formatBytes, MIB } from "../bytes/index.ts";
+import { appendAll, formatBytes, MIB, smallestOf } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { bytesContent } from "../extents/index.ts";
 import { type Gap, hasType, isEfiSystemPartition, type NumberedPartition } from "../layouts/index.ts";
@@ -60,8 +60,14 @@ export function checkFeatures(image: Image, partitions: readonly PartitionPlan[]
   for (const { name, mount, filesystem } of partitions) {
     if (mount === undefined || filesystem?.type !== "ext4") continue;
     const { names } = filesystem.plan.features;
-    problems.push(...featureProblems(names).map((problem) => `${name}: ${problem}`));
-    warnings.push(...featureWarnings(names).map((warning) => `${name}: ${warning}`));
+    appendAll(
+      problems,
+      featureProblems(names).map((problem) => `${name}: ${problem}`),
+    );
+    appendAll(
+      warnings,
+      featureWarnings(names).map((warning) => `${name}: ${warning}`),
+    );
   }
   throwProblems("INVALID_SPEC", "the boot loader cannot read the filesystems", problems);
 }
@@ -108,7 +114,7 @@ export function placedBoot(
     const filled = { ...holder, raw: { content: bytesContent(core) } };
     return { bootCode, gaps, partitions: partitions.map((other) => (other === holder ? filled : other)) };
   }
-  const first = Math.min(...partitions.map(({ offset }) => offset), ...gaps.map(({ offset }) => offset));
+  const first = smallestOf([...partitions.map(({ offset }) => offset), ...gaps.map(({ offset }) => offset)]);
   checkRoom(raw, first - BIOS_SECTOR, "the gap between the MBR and what comes first on the disk");
   const { bootCode, core } = raw.placedAt(1);
   const gap = {

@@ -1,4 +1,4 @@
-import { formatBytes, formatSize, MIB, roundUp } from "../bytes/index.ts";
+import { formatBytes, formatSize, largestOf, MIB, roundUp } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError, problemsError } from "../errors.ts";
 import { gptUsableRange } from "../gpt/index.ts";
 import { backupGptSize, isLogical, type NumberedPartition } from "../layouts/index.ts";
@@ -202,10 +202,10 @@ function endGapOf({ layout, sectorSize }: Image): number {
 /** The smallest disk, in whole mebibytes where it has a table, on which every partition gets what it needs. */
 function smallestDisk(image: Image, slots: readonly Slot[], needs: readonly Need[], least: number): number {
   const ranges = divide(sharesOf(image, slots, needs), { first: firstByte(image) });
-  const end = Math.max(
+  const end = largestOf([
     ranges.at(-1)!.end,
     ...(image.layout.gaps ?? []).map(({ offset, raw }) => offset + raw.content.size),
-  );
+  ]);
   if (image.layout.table === "none") return roundUp(Math.max(least, end), image.sizeMultiple);
   const grain = alignmentOf(image, slots.at(-1)!.partition);
   const whole = roundUp(roundUp(end, grain) + endGapOf(image), DISK_GRAIN);

@@ -1,4 +1,4 @@
-import { formatBytes } from "../bytes/index.ts";
+import { appendAll, formatBytes } from "../bytes/index.ts";
 import type { Ext4Plan } from "../ext4/index.ts";
 import type { FatPlan } from "../fat32/index.ts";
 import { type GptPlan, PARTITION_ATTRIBUTES } from "../gpt/index.ts";
@@ -77,9 +77,15 @@ export function plan(image: Image): ImagePlan {
     .sort((a, b) => a.number - b.number);
   for (const { name, filesystem } of partitions) {
     if (filesystem !== undefined)
-      warnings.push(...filesystem.plan.warnings.map((text) => `${name}: ${text}`));
+      appendAll(
+        warnings,
+        filesystem.plan.warnings.map((text) => `${name}: ${text}`),
+      );
     if (filesystem?.type === "fat")
-      warnings.push(...filesystem.plan.skipped.map((path) => `${name}: left out ${path}`));
+      appendAll(
+        warnings,
+        filesystem.plan.skipped.map((path) => `${name}: left out ${path}`),
+      );
   }
   checkFeatures(image, partitions, warnings);
   const gaps = byOffset(layout.gaps ?? []);

@@ -1,4 +1,4 @@
-import { MIB } from "../bytes/index.ts";
+import { largestOf, MIB, smallestOf } from "../bytes/index.ts";
 import { planGpt } from "../gpt/index.ts";
 import { isLogical, type NumberedLayout } from "../layouts/index.ts";
 import { MBR_TYPES, type MbrPartitionSpec, type MbrSpec, mbrTypeByte, planMbr } from "../mbr/index.ts";
@@ -82,13 +82,13 @@ function extended(
   logical: readonly PartitionPlan[],
   sectorSize: number,
 ): MbrPartitionSpec {
-  const start = Math.min(...logical.map(({ offset }) => offset));
-  const before = Math.max(
+  const start = smallestOf(logical.map(({ offset }) => offset));
+  const before = largestOf([
     sectorSize,
     ...primary.filter(({ offset }) => offset < start).map(({ offset, size }) => offset + size),
-  );
+  ]);
   const first = Math.max(before, start - MIB);
-  const end = Math.max(...logical.map(({ offset, size }) => offset + size));
+  const end = largestOf(logical.map(({ offset, size }) => offset + size));
   const taken = new Set(layout.partitions.map(({ number }) => number));
   return {
     number: [1, 2, 3, 4].find((number) => !taken.has(number)) ?? 4,

@@ -1,4 +1,4 @@
-import { formatBytes, printable, utf8 } from "../bytes/index.ts";
+import { appendAll, formatBytes, printable, utf8 } from "../bytes/index.ts";
 import type { Layout, LayoutPartition } from "./layout.ts";
 
 /** What is wrong with a layout of one's own, one line for each finding. What its table checks is not here. */
@@ -16,15 +16,21 @@ export function layoutProblems(layout: Layout, sectorSize: number): string[] {
   }
   if (table === "none" && gaps.length > 0)
     problems.push("gaps lie between partitions, and there is no table");
-  problems.push(...sharedProblems(partitions, "name", ({ name }) => name));
-  problems.push(...sharedProblems(partitions, "mount point", ({ mount }) => mount));
+  appendAll(
+    problems,
+    sharedProblems(partitions, "name", ({ name }) => name),
+  );
+  appendAll(
+    problems,
+    sharedProblems(partitions, "mount point", ({ mount }) => mount),
+  );
   for (const partition of partitions) {
     for (const problem of partitionProblems(partition, table, sectorSize)) {
       problems.push(`partition ${shown(partition.name)}: ${problem}`);
     }
   }
-  problems.push(...sectorProblems("the alignment", layout.alignment, sectorSize, table));
-  problems.push(...sectorProblems("the place of the GPT entries", layout.gptEntriesAt, sectorSize, table));
+  appendAll(problems, sectorProblems("the alignment", layout.alignment, sectorSize, table));
+  appendAll(problems, sectorProblems("the place of the GPT entries", layout.gptEntriesAt, sectorSize, table));
   if (layout.protectiveMbrBootable && table !== "gpt") {
     problems.push(
       `protectiveMbrBootable needs the table gpt, not ${table}: with an MBR partitions are bootable themselves`,

@@ -1,3 +1,4 @@
+import { byteKey } from "../bytes/index.ts";
 import { ACTIVE, bootRecord, isEmptyEntry } from "./structures.ts";
 
 // A FAT, exFAT or NTFS boot sector ends in 55 AA just as an MBR does, and where the MBR has its table it has
@@ -18,7 +19,7 @@ export function isFilesystemBootSector(sector: Uint8Array, diskSectors: number):
 export function hasFilesystemParameters(sector: Uint8Array): boolean {
   const jumps = sector[0] === 0xe9 || (sector[0] === 0xeb && sector[2] === 0x90);
   if (!jumps) return false;
-  if (SYSTEM_NAMES.includes(String.fromCharCode(...sector.subarray(3, 11)))) return true;
+  if (SYSTEM_NAMES.includes(byteKey(sector.subarray(3, 11)))) return true;
   // The BIOS parameter block of FAT (Microsoft FAT specification 1.03, "Boot Sector and BPB").
   const view = new DataView(sector.buffer, sector.byteOffset, sector.byteLength);
   const bytesPerSector = view.getUint16(11, true);

@@ -1,3 +1,5 @@
+import { byteKey } from "../bytes/index.ts";
+
 // Names in manifests are written as vis(3) writes them, so that every byte of a name can be told in ASCII.
 
 const BACKSLASH = 0x5c;
@@ -45,7 +47,7 @@ function readEscape(
   at: number,
 ): { readonly byte: number; readonly length: number } | undefined {
   const character = String.fromCharCode(text[at] ?? 0);
-  const octal = /^[0-3][0-7]{2}/.exec(String.fromCharCode(...text.subarray(at, at + 3)))?.[0];
+  const octal = /^[0-3][0-7]{2}/.exec(byteKey(text.subarray(at, at + 3)))?.[0];
   if (octal !== undefined) return { byte: Number.parseInt(octal, 8), length: 3 };
   if (character === "M") return readMeta(text, at);
   if (character === "^") return { byte: control(text[at + 1] ?? 0), length: 2 };

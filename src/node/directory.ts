@@ -8,7 +8,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { compareBytes, printable } from "../bytes/index.ts";
+import { appendAll, compareBytes, printable } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { type CancelSignal, eventLoopTurn, type FileContent } from "../extents/index.ts";
 import {
@@ -108,7 +108,7 @@ class Scan {
     const pending: Pending[] = [{ row: 0, path: this.#root }];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       const found = this.#lookInto(next);
-      pending.push(...found.reverse());
+      appendAll(pending, found.reverse());
       if (this.#untilTurn <= 0) await this.#turn();
     }
     await this.#findHoles();

@@ -1,5 +1,6 @@
 import { closeSync, ftruncateSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
+import { appendAll } from "../bytes/index.ts";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { type ByteSource, type CancelSignal, contentSource, eventLoopTurn } from "../extents/index.ts";
@@ -145,7 +146,10 @@ async function openContent(path: string, file: FileSource, level: Level): Promis
     }
     const below = isAbsolute(name) ? name : resolve(dirname(path), name);
     const disk = await aboutImage(below, () => openAt(below, levelBelow(level, below, declared)));
-    problemsBelow.push(...disk.problems.map((problem) => `${below}: ${problem}`));
+    appendAll(
+      problemsBelow,
+      disk.problems.map((problem) => `${below}: ${problem}`),
+    );
     return disk;
   };
   const disk = await openDisk(file, {

@@ -6,7 +6,7 @@ import { StreamTarInput } from "./tar-input.ts";
 // (nodejs/node#64741). The package, for versions of Node without one, checks no checksum and takes any window.
 
 const MAGIC = 0xfd2fb528;
-const MAGIC_BYTES = [0x28, 0xb5, 0x2f, 0xfd];
+const MAGIC_BYTES = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
 const SKIPPABLE_MAGIC = 0x184d2a50;
 /** What the program zstd takes without being told to. */
 const LARGEST_WINDOW = 128 * 1024 * 1024;
@@ -110,7 +110,7 @@ async function readHeader(input: StreamTarInput): Promise<FrameHeader> {
     );
   }
   return {
-    bytes: Uint8Array.of(...MAGIC_BYTES, descriptor, ...rest),
+    bytes: Buffer.concat([MAGIC_BYTES, Uint8Array.of(descriptor), rest]),
     hasChecksum: (descriptor & 4) !== 0,
   };
 }

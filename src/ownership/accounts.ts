@@ -1,4 +1,4 @@
-import { utf8Text } from "../bytes/index.ts";
+import { byteKey, utf8Text } from "../bytes/index.ts";
 
 /** The users and groups of a tree. */
 export interface Accounts {
@@ -41,7 +41,6 @@ function idsOf(bytes: Uint8Array | undefined): ReadonlyMap<string, number> {
 function linesOf(bytes: Uint8Array | undefined): string[] {
   if (bytes === undefined) return [];
   // Full names of people may be in any encoding; what matters is ASCII.
-  return (utf8Text(bytes) ?? String.fromCharCode(...bytes.map((byte) => (byte > 0x7f ? 0x3f : byte)))).split(
-    "\n",
-  );
+  const text = utf8Text(bytes) ?? byteKey(bytes.map((byte) => (byte > 0x7f ? 0x3f : byte)));
+  return text.split("\n");
 }

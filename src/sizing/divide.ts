@@ -1,4 +1,4 @@
-import { formatBytes, roundDown, roundUp } from "../bytes/index.ts";
+import { appendAll, formatBytes, roundDown, roundUp } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 
 /** A range of bytes on a disk; `end` is not included. */
@@ -48,7 +48,7 @@ export function divide(shares: readonly Share[], room: Room): DiskRange[] {
     checkStart(segment, least, before);
     const overflow = least.at(-1)!.end - (end ?? Number.POSITIVE_INFINITY);
     if (overflow > 0) throw doesNotFit(segment, next, overflow, end!);
-    ranges.push(...(end === undefined ? least : fill(segment, least, before, end)));
+    appendAll(ranges, end === undefined ? least : fill(segment, least, before, end));
   }
   return ranges;
 }

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
-import { printable, utf8 } from "../bytes/index.ts";
+import { largestOf, printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { nearNames } from "../tables/index.ts";
 import { checkSpec, type SpecProblem } from "./check.ts";
@@ -166,7 +166,7 @@ interface Located {
 function telling(issue: v.BaseIssue<unknown>, above: Path = []): readonly Located[] {
   const path = [...above, ...(issue.path ?? []).map(({ key }) => key as string | number)];
   const inner = (issue.issues ?? []).flatMap((one) => telling(one, path));
-  const deepest = Math.max(0, ...inner.map((one) => one.path.length));
+  const deepest = largestOf([0, ...inner.map((one) => one.path.length)]);
   return deepest > path.length ? inner.filter((one) => one.path.length === deepest) : [{ issue, path }];
 }
 

@@ -1,4 +1,4 @@
-import { formatBytes, printable } from "../bytes/index.ts";
+import { appendAll, formatBytes, printable } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { Awaitable } from "../extents/index.ts";
 import type { DataRange, Device, EntryType, Xattrs } from "../tree/index.ts";
@@ -461,7 +461,7 @@ export class TarReader {
       const more = await this.#block();
       const extension = more && gnuMapExtension(more);
       if (extension === undefined) throw at("the map of its sparse parts cannot be read");
-      data.push(...extension.data);
+      appendAll(data, extension.data);
       if (data.length > MOST_PARTS) throw at(`the map of its sparse parts has more than ${MOST_PARTS}`);
       isExtended = extension.isExtended;
     }

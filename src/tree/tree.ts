@@ -174,7 +174,7 @@ export class Tree {
    * the directory that the tree was read from, the path behind it.
    */
   path(row: number, prefix: Uint8Array = NO_BYTES): Uint8Array {
-    if (row === 0) return Uint8Array.of(...prefix, SLASH);
+    if (row === 0) return Uint8Array.from([...prefix, SLASH]);
     const { parent, nameStart, nameLength, names } = this.columns;
     let length = prefix.length;
     for (let at = row; at !== 0; at = parent[at]!) length += 1 + nameLength[at]!;

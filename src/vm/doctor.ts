@@ -1,4 +1,4 @@
-import { type AcceleratorProbe, nativeAccelerator, probeAccelerator } from "./accelerator.ts";
+import { nativeAccelerator, probeAccelerator } from "./accelerator.ts";
 import { runProgram } from "./child.ts";
 import { findFirmware } from "./firmware.ts";
 import { QEMU_PACKAGES } from "./packages.ts";
@@ -71,13 +71,12 @@ export async function examine(options: DoctorOptions = {}): Promise<DoctorReport
   for (const accelerator of [nativeAccelerator(), "tcg" as const]) {
     if (accelerator === undefined) continue;
     if (qemu === undefined) note(accelerator, false, "QEMU is missing");
-    else note(accelerator, ...shown(await probeAccelerator(accelerator, qemu, options.signal)));
+    else {
+      const { works, reason } = await probeAccelerator(accelerator, qemu, options.signal);
+      note(accelerator, works, works ? "a machine ran with it" : reason);
+    }
   }
   return { findings };
-}
-
-function shown({ works, reason }: AcceleratorProbe): [works: boolean, detail: string] {
-  return [works, works ? "a machine ran with it" : reason];
 }
 
 async function qemuVersion(path: string, signal: AbortSignal | undefined): Promise<string> {

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { Duplex } from "node:stream";
+import { appendAll } from "../bytes/index.ts";
 import { endWithProcess, startFailure } from "./child.ts";
 import { DESCRIPTORS } from "./command-line.ts";
 import { Monitor, type QemuEvent, QUIT } from "./monitor.ts";
@@ -120,7 +121,7 @@ export async function runMachine(run: MachineRun): Promise<MachineEnd> {
   hear(channel("monitor"), (bytes) => {
     const answer = monitor.feed(bytes);
     for (const reply of answer.replies) channel("monitor").write(reply);
-    events.push(...answer.events);
+    appendAll(events, answer.events);
     if (answer.events.some(({ type }) => type === "io-error")) kill();
   });
   for (const stream of [child.stdout!, child.stderr!]) hear(stream, (bytes) => messages.add(bytes));

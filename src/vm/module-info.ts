@@ -1,4 +1,4 @@
-import { byteKey } from "../bytes/index.ts";
+import { appendAll, byteKey } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { compressionOf, decompressed } from "../node/index.ts";
 import { elfFile } from "./elf.ts";
@@ -70,8 +70,8 @@ export function moduleInfo(module: Uint8Array, path: string): ModuleInfo {
   const softPrerequisites: string[] = [];
   for (const line of byteKey(section).split("\0")) {
     const [, key, value] = /^(depends|softdep)=(.*)$/s.exec(line) ?? [];
-    if (key === "depends") depends.push(...names(value!, ","));
-    if (key === "softdep") softPrerequisites.push(...names(beforePost(value!), " "));
+    if (key === "depends") appendAll(depends, names(value!, ","));
+    if (key === "softdep") appendAll(softPrerequisites, names(beforePost(value!), " "));
   }
   return { depends, softPrerequisites };
 }

@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { utf8Text } from "../bytes/index.ts";
+import { appendAll, utf8Text } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type Awaitable, type ContentReader, contentBytes } from "../extents/index.ts";
 import { reasonOf } from "../node/index.ts";
@@ -48,7 +48,7 @@ export async function resolveFile(files: SystemFiles, path: string): Promise<Res
     }
     if (++links > MOST_LINKS) return undefined;
     if (file.target.startsWith("/")) done.length = 0;
-    rest.push(...namesOf(file.target).reverse());
+    appendAll(rest, namesOf(file.target).reverse());
   }
   const real = `/${done.join("/")}`;
   const file = await files.look(real);

@@ -1,4 +1,4 @@
-import { byteKey, utf8Text } from "../bytes/index.ts";
+import { appendAll, byteKey, utf8Text } from "../bytes/index.ts";
 import { type Disk, SECTOR, unitDisk } from "../container/index.ts";
 import type { ByteSource } from "../extents/index.ts";
 import {
@@ -50,7 +50,7 @@ export async function openVmdk(file: ByteSource, { inflate }: OpenVmdkOptions): 
   const directory = new GrainDirectory(file, geometry.directoryOffset, geometry);
   const fault = await directory.fault();
   if (fault !== undefined) damaged(fault);
-  problems.push(...(await compareDirectories(file, geometry, directory)));
+  appendAll(problems, await compareDirectories(file, geometry, directory));
   const grains = new Grains(file, geometry, directory, inflate);
   return unitDisk({
     format: "vmdk",

@@ -1,3 +1,4 @@
+import { appendAll } from "../bytes/index.ts";
 import type { ByteSource } from "../extents/index.ts";
 import { damaged, unsupported } from "./refuse.ts";
 import {
@@ -59,7 +60,7 @@ export async function readFooters(file: ByteSource): Promise<Footers | undefined
       "the footer at the end of the vpc file is missing or damaged: the file may have been cut off",
     );
   }
-  if (first?.isSound && last?.isSound) problems.push(...checkAgreement(first, last));
+  if (first?.isSound && last?.isSound) appendAll(problems, checkAgreement(first, last));
   return { footer, end, problems };
 }
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative, sep } from "node:path";
+import { parseAst } from "rolldown/parseAst";
 import { describe, expect, it } from "vitest";
 
 const SOURCE = join(import.meta.dirname, "../../src");
@@ -157,5 +158,53 @@ describe("the rooms of the house", () => {
       if (roomOf(file) === "" || roomOf(target) === roomOf(file)) continue;
       expect(target.split(sep).join("/"), file).toMatch(/^([a-z0-9]+\/index|errors)\.ts$/);
     }
+  });
+});
+
+/** A node of a syntax tree (ESTree). */
+type SyntaxNode = { readonly type: string; readonly start: number; readonly end: number };
+
+function isNode(value: unknown): value is SyntaxNode {
+  return typeof value === "object" && value !== null && "type" in value;
+}
+
+/** All nodes below one, itself included. */
+function* nodesIn(value: unknown): Generator<SyntaxNode> {
+  if (isNode(value)) yield value;
+  if (typeof value !== "object" || value === null) return;
+  for (const inner of Object.values(value)) yield* nodesIn(inner);
+}
+
+/** The lists that calls in some source text spread into arguments. */
+function spreadArguments(text: string): string[] {
+  const calls = [...nodesIn(parseAst(text, { lang: "ts" }))].filter(
+    ({ type }) => type === "CallExpression" || type === "NewExpression",
+  ) as (SyntaxNode & { readonly arguments: readonly (SyntaxNode & { readonly argument?: SyntaxNode })[] })[];
+  return calls
+    .flatMap((call) => call.arguments.filter(({ type }) => type === "SpreadElement"))
+    .map(({ argument }) => text.slice(argument!.start, argument!.end));
+}
+
+/** The one list that is cut to a constant length before it becomes arguments. */
+const CUT_TO_LENGTH = "units.slice(start, start + CODES_AT_ONCE)";
+
+describe("calls", () => {
+  const ofConstants = /^[A-Z][A-Z0-9_]*$/;
+
+  it("are looked at for lists that become arguments", () => {
+    expect(spreadArguments("f(1, ...x.y()); new Map<A, B>([...z]); g(...NAMES as string[]);")).toEqual([
+      "x.y()",
+      "NAMES as string[]",
+    ]);
+  });
+
+  // Each argument takes room on the stack, which overflows at some 120,000 of them.
+  it.each(files)("%s makes no arguments of a list whose length the input decides", (file) => {
+    const text = readFileSync(join(SOURCE, file), "utf8");
+    const unbounded = spreadArguments(text).filter(
+      (list) => !ofConstants.test(list) && list !== CUT_TO_LENGTH,
+    );
+    expect(unbounded, "use appendAll, largestOf, smallestOf or codeUnitText of the bytes room").toEqual([]);
+    expect(text, "apply() does the same").not.toMatch(/\.apply\(/);
   });
 });

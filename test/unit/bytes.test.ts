@@ -1,8 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  appendAll,
   array,
+  byteKey,
   bytes,
+  codeUnitText,
   crc32,
   crc32c,
   crc32cRegister,
@@ -11,11 +14,15 @@ import {
   guidFromBytes,
   guidToBytes,
   identity,
+  largestOf,
   parseGuid,
   parseSize,
   printable,
+  printableLines,
+  printableText,
   record,
   reserved,
+  smallestOf,
   u8,
   u16,
   u32,
@@ -172,5 +179,55 @@ describe("printable", () => {
     expect(printable(utf8("naïve ☃.txt"))).toBe("naïve ☃.txt");
     expect(printable(utf8("a\x1b[2J\nb"))).toBe("a\\x1b[2J\\x0ab");
     expect(printable(Uint8Array.of(0x61, 0xff, 0xfe))).toBe("a\\xff\\xfe");
+  });
+
+  it.each([
+    ["C0", "\x00\x07\t\x1f\x7f", "\\x00\\x07\\x09\\x1f\\x7f"],
+    ["C1", "\u0080\u009b\u009f", "\\u0080\\u009b\\u009f"],
+    ["marks of direction", "\u200e\u200f\u061c", "\\u200e\\u200f\\u061c"],
+    ["embeddings and overrides", "\u202a\u202b\u202c\u202d\u202e", "\\u202a\\u202b\\u202c\\u202d\\u202e"],
+    ["isolates", "\u2066\u2067\u2068\u2069", "\\u2066\\u2067\\u2068\\u2069"],
+    ["separators", "\u2028\u2029", "\\u2028\\u2029"],
+    ["what cannot be seen", "\u200b\u2060\ufeff\u00ad", "\\u200b\\u2060\\ufeff\\u00ad"],
+    ["tags", "\u{e0041}", "\\u{e0041}"],
+  ])("escapes %s", (_, text, shown) => {
+    expect(printableText(text)).toBe(shown);
+    expect(printable(utf8(text))).toBe(shown);
+    expect(printableLines(`${text}\n${text}`)).toBe(`${shown}\n${shown}`);
+  });
+
+  it("escapes the end of a line, unless text is to have lines", () => {
+    expect(printableText("a\r\nb")).toBe("a\\x0d\\x0ab");
+    expect(printableLines("a\r\nb")).toBe("a\\x0d\nb");
+  });
+
+  it("escapes half a surrogate pair, and no whole one", () => {
+    expect(printableText("\ud83d")).toBe("\\ud83d");
+    expect(printableText("\u{1f600}")).toBe("\u{1f600}");
+  });
+
+  it("shows the start of what is longer than any path, cut between characters", () => {
+    expect(printable(new Uint8Array(400_000).fill(0xff))).toBe(`${"\\xff".repeat(256)}… (400000 bytes)`);
+    expect(printable(utf8(`a${"ä".repeat(3000)}`))).toBe(`a${"ä".repeat(127)}… (6001 bytes)`);
+    expect(printable(utf8("x".repeat(4096)))).toBe("x".repeat(4096));
+  });
+});
+
+describe("long lists and texts", () => {
+  const MANY = 500_000;
+
+  it("are no arguments of a call", () => {
+    const list: number[] = [];
+    appendAll(
+      list,
+      Array.from({ length: MANY }, (_, index) => index),
+    );
+    expect([list.length, largestOf(list), smallestOf(list)]).toEqual([MANY, MANY - 1, 0]);
+    expect([largestOf([]), smallestOf([])]).toEqual([Math.max(), Math.min()]);
+  });
+
+  it("are made of bytes and code units", () => {
+    expect(byteKey(new Uint8Array(MANY).fill(0xe9))).toBe("é".repeat(MANY));
+    expect(codeUnitText(new Uint16Array(MANY).fill(0xd83d))).toBe("\ud83d".repeat(MANY));
   });
 });

@@ -29,6 +29,13 @@ describe("accounts", () => {
     ]);
     expect(["www", "web"].map((name) => accounts.gid(name))).toEqual([35, undefined]);
   });
+  it("are found in a large file whose full names are in another encoding", () => {
+    const count = 100_000;
+    const line = (id: number): string => `user${id}:x:${id}:${id}:M\xfcller:/:/bin/sh\n`;
+    const text = Array.from({ length: count }, (_, id) => line(id)).join("");
+    const large = accountsOf(Buffer.from(text, "latin1"), undefined);
+    expect(large.uid(`user${count - 1}`)).toBe(count - 1);
+  });
   it("know root where there are none", () => expect(accountsOf(undefined, undefined).uid("root")).toBe(0));
 });
 

@@ -1,3 +1,4 @@
+import { largestOf } from "../../bytes/index.ts";
 import { DiskwrightError } from "../../errors.ts";
 import {
   ELF_386,
@@ -40,7 +41,7 @@ export function kernelBytes(file: Uint8Array): Uint8Array {
     header.programHeaderSize,
     header.programHeaderCount,
   );
-  const end = Math.max(0, ...segments.map(({ address, fileSize }) => address + fileSize));
+  const end = largestOf([0, ...segments.map(({ address, fileSize }) => address + fileSize)]);
   if (end <= KERNEL_ADDRESS) throw corrupt("it has no part to load");
   const loaded = new Uint8Array(end - KERNEL_ADDRESS);
   for (const { address, offset, fileSize } of segments) {

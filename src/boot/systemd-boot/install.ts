@@ -1,4 +1,4 @@
-import { utf8, utf8Text } from "../../bytes/index.ts";
+import { appendAll, utf8, utf8Text } from "../../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../../errors.ts";
 import { bytesContent, type Content, contentStart } from "../../extents/index.ts";
 import { replacedFiles } from "../apply.ts";
@@ -62,8 +62,9 @@ export async function installSystemdBoot(
   if (ids.length === 0 && others.length === 0) throw nothingToStart(collected.origin, warnings);
   if (collected.origin === "kernels" && ids.length > 0) {
     const menu = others.filter((path) => /\.conf$/i.test(path));
-    warnings.push(
-      ...menu.map((path) => `${path}: stays in the boot menu, beside the kernels that were found`),
+    appendAll(
+      warnings,
+      menu.map((path) => `${path}: stays in the boot menu, beside the kernels that were found`),
     );
   }
 
@@ -77,7 +78,7 @@ export async function installSystemdBoot(
     ...entryFiles,
     ...placement.files,
   ];
-  warnings.push(...(await replacedFiles(context, files)));
+  appendAll(warnings, await replacedFiles(context, files));
   const [architecture] = loaders.map((loader) => loader.architecture).sort(byPreference(entries));
   const program = spelledOnFat(context.tree, esp, loaderPath(architecture!)).slice(esp.length);
   return { files, efiEntries: [{ title: "Linux Boot Manager", path: program }], warnings };

@@ -1,4 +1,4 @@
-import { formatBytes, GIB, roundUp, utf8 } from "../../bytes/index.ts";
+import { appendAll, formatBytes, GIB, largestOf, roundUp, smallestOf, utf8 } from "../../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError, throwProblems } from "../../errors.ts";
 import { bytesContent, type Content, type JoinedContent, joinedContent } from "../../extents/index.ts";
 import { damaged, machineOf, type PeHeaders, type PeSection, readPeHeaders } from "./read.ts";
@@ -97,7 +97,7 @@ export function planUki(spec: UkiSpec): UkiPlan {
   let end = stubSize;
   for (const [index, { position, storedSize }] of placed.entries()) {
     const { content } = added[index]!;
-    parts.push(...zeros(position - end), content, ...zeros(storedSize - content.size));
+    appendAll(parts, [...zeros(position - end), content, ...zeros(storedSize - content.size)]);
     end = position + storedSize;
   }
   return { machine, sections: [...headers.sections, ...placed], content: joinedContent(parts) };
@@ -168,7 +168,7 @@ function roomEnd(
   sections: readonly PeSection[],
 ): number {
   const positions = sections.filter(({ storedSize }) => storedSize > 0).map(({ position }) => position);
-  const end = Math.min(headersSize, stub.length, ...positions);
+  const end = smallestOf([headersSize, stub.length, ...positions]);
   const used = stub.subarray(start, end).findIndex((byte) => byte !== 0);
   return used < 0 ? end : start + used;
 }
@@ -187,7 +187,7 @@ function checkAlignment(what: string, alignment: number, largest: number): void 
 /** Symbols for debuggers have no place in an image (§3.3), and would lie between the sections. */
 function sizeWithoutSymbols(stub: Uint8Array, { coff, optional, sections }: PeHeaders): number {
   const ends = sections.map(({ position, storedSize }) => position + storedSize);
-  const end = Math.min(stub.length, Math.max(optional.headersSize, ...ends));
+  const end = Math.min(stub.length, largestOf([optional.headersSize, ...ends]));
   return coff.symbols >= end ? end : stub.length;
 }
 
@@ -199,10 +199,10 @@ function place(
 ): PeSection[] {
   const { sectionAlignment, fileAlignment, imageSize } = optional;
   let position = stubSize;
-  let address = Math.max(
+  let address = largestOf([
     imageSize,
     ...sections.map(({ virtualAddress, virtualSize }) => virtualAddress + virtualSize),
-  );
+  ]);
   const placed = added.map(({ name, content: { size } }) => {
     position = roundUp(position, fileAlignment);
     address = roundUp(address, Math.max(sectionAlignment, PAGE));

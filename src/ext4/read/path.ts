@@ -1,4 +1,4 @@
-import { byteKey, printable, utf8, utf8Text } from "../../bytes/index.ts";
+import { appendAll, byteKey, printable, utf8, utf8Text } from "../../bytes/index.ts";
 import { fileMode } from "../../tree/index.ts";
 import { ROOT_INODE } from "../structures.ts";
 import type { DirectoryListing } from "./directory.ts";
@@ -63,7 +63,7 @@ export async function resolvePath(
       const target = await names.target(inode);
       if (target.length === 0) fail("a symlink leads nowhere");
       if (target[0] === SLASH) way.length = 0;
-      left.push(...components(target).reverse());
+      appendAll(left, components(target).reverse());
     } else way.push({ name: child.name, inode });
   }
   const resolved = way.reduce((parent, { name }) => joinPath(parent, name), new Uint8Array(0));

@@ -1,3 +1,4 @@
+import { largestOf } from "../../bytes/index.ts";
 import { blockXattrRoom, inodeXattrRoom, type StoredXattr, xattrEntrySize, xattrSize } from "./encode.ts";
 import { isAcl, NAME_INDEX, type XattrName } from "./name.ts";
 
@@ -86,7 +87,7 @@ function fullest(xattrs: readonly StoredXattr[], sizes: readonly number[], room:
     }
   }
   const chosen = new Set<number>();
-  for (let sum = Math.max(...reachedWith.keys()); sum > 0; ) {
+  for (let sum = largestOf(reachedWith.keys()); sum > 0; ) {
     const index = reachedWith.get(sum)!;
     chosen.add(index);
     sum -= sizes[index]!;

@@ -7,7 +7,15 @@ import type { ImageStep } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 import { specOf } from "./flags.ts";
 import type { ImageOptions, OutputOptions, StepOptions } from "./options.ts";
-import { type NamedOutput, namedOutputs, outputName, print, printJson } from "./output.ts";
+import {
+  checkFile,
+  checkOutputs,
+  type NamedOutput,
+  namedOutputs,
+  outputName,
+  print,
+  printJson,
+} from "./output.ts";
 import { stageOptions } from "./source.ts";
 import { standardError } from "./streams.ts";
 import { type Talk, talk, warnAll } from "./talk.ts";
@@ -62,9 +70,8 @@ export async function runBuild(
   const { json = false, quiet = false, force = false, progress } = options;
   const spec = await specOf(path, options);
   const outputs = namedOutputs(outputsOf(spec), spec.format);
-  if (json && outputs.some(({ path }) => path === "-")) {
-    throw new UsageError("--json and the image cannot both go to standard output");
-  }
+  checkOutputs(outputs, { force, json });
+  if (spec.efiVars !== undefined) checkFile(spec.efiVars, outputs);
   const voice = talk({ quiet, progress });
   const planned = await planOf(spec, outputs, voice, signal);
   warnAll(voice, planned.warnings);

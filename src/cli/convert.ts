@@ -5,7 +5,7 @@ import { aboutImage, nativeHash, openImage, packers } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
 import { freeRangesOf } from "./free.ts";
 import type { OutputOptions } from "./options.ts";
-import { namedOutputs, openOutputs, outputName, unusedOptions } from "./output.ts";
+import { checkOutputs, namedOutputs, openOutputs, outputName, unusedOptions } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { talk, warnAll } from "./talk.ts";
 
@@ -28,6 +28,7 @@ export async function runConvert(
 ): Promise<void> {
   const outputs = namedOutputs([...paths, ...(options.output ?? [])], options.format);
   if (outputs.length === 0) throw new UsageError("nowhere to write to: name the image behind the first one");
+  checkOutputs(outputs, options);
   if (!outputs.some(({ path: output }) => existsSync(output))) readByTwoThreads();
   const voice = talk(options);
   const { disk, close } = await openImage(path, {

@@ -10,7 +10,7 @@ import { UsageError } from "./exit.ts";
 import { type Ext4Tuning, ext4FieldsOf } from "./ext4-options.ts";
 import { sourceFields } from "./flags.ts";
 import type { OutputOptions, SourceOptions } from "./options.ts";
-import { namedOutputs, openOutputs, outputName, printJson } from "./output.ts";
+import { checkOutputs, namedOutputs, openOutputs, outputName, printJson } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { stageOptions } from "./source.ts";
 import { talk, warnAll } from "./talk.ts";
@@ -120,9 +120,7 @@ async function run(
   const { output, json = false } = options;
   if (output === undefined) throw new UsageError("nowhere to write to: name the image with -o");
   const outputs = namedOutputs(output, undefined);
-  if (json && outputs.some(({ path }) => path === "-")) {
-    throw new UsageError("--json and the image cannot both go to standard output");
-  }
+  checkOutputs(outputs, options);
   const voice = talk(options);
   const { spool, ...fields } = await sourceFields(options);
   const paths = outputs.map((named) => named.path);

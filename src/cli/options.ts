@@ -426,7 +426,7 @@ export function addOutputOptions(command: Command): Command {
       "the image to write, - for standard output, FORMAT:FILE for another format than the name says; may be given again: all are written in one pass",
       collect,
     )
-    .option("--force", "write into an output that is a device or a pipe")
+    .option("--force", "write into an output that is a device, and to a terminal")
     .option("-q, --quiet", "say nothing unless something is wrong")
     .addOption(progressOption());
 }

@@ -5,7 +5,7 @@ import { sequentialTarget, type Target } from "../extents/index.ts";
 import { chooseFormat, type FormatName, formatFacts, type Output, splitOutput } from "../formats/index.ts";
 import { fileTarget, outputPlace, spooledTarget } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
-import { standardOutput } from "./streams.ts";
+import { standardOutput, unfitStandardOutput } from "./streams.ts";
 import type { Talk } from "./talk.ts";
 
 /** An output as it was asked for. */
@@ -36,12 +36,44 @@ export function namedOutputs(texts: readonly string[], format: string | undefine
 
 /** How outputs are written. */
 export interface WritingOptions {
+  /** Write into a device, and to a terminal. */
   readonly force?: boolean | undefined;
   readonly compressionLevel?: number | undefined;
   readonly clusterSize?: string | number | undefined;
   readonly zeros?: "holes" | "stored" | undefined;
   /** Where what cannot be written in order is kept on its way to standard output. */
   readonly spool?: string | undefined;
+}
+
+/**
+ * Looks whether the outputs can be written, so that nobody waits for an image that has nowhere to go.
+ *
+ * @throws UsageError and DiskwrightError `OUTPUT` for those that cannot.
+ */
+export function checkOutputs(
+  outputs: readonly NamedOutput[],
+  { force = false, json = false }: { readonly force?: boolean; readonly json?: boolean },
+): void {
+  for (const { path, format } of outputs) {
+    if (path !== "-") {
+      fileTarget(path, { force });
+      continue;
+    }
+    if (json) throw new UsageError("--json and the image cannot both go to standard output");
+    const unfit = force || formatFacts(format).isText ? undefined : unfitStandardOutput();
+    if (unfit === undefined) continue;
+    throw new UsageError(
+      `standard output is ${unfit}: send the image to a file or a pipe, such as -o disk.img or -o - | gzip; --force writes it all the same`,
+    );
+  }
+}
+
+/** Looks whether a file that is written beside the outputs can be, and is none of them. */
+export function checkFile(path: string, outputs: readonly NamedOutput[]): void {
+  fileTarget(path);
+  const place = outputPlace(path);
+  if (outputs.some((output) => output.path !== "-" && outputPlace(output.path) === place))
+    throw new UsageError(`the output ${path} is named twice`);
 }
 
 /** What was asked for and is of no use: no output is of a format that knows it. */

@@ -8,7 +8,7 @@ import { UsageError } from "./exit.ts";
 import { machineFields } from "./flags.ts";
 import { shellLine, stepOf } from "./machine.ts";
 import type { MachineOptions, OutputOptions } from "./options.ts";
-import { namedOutputs, outputName, print, printJson } from "./output.ts";
+import { checkOutputs, namedOutputs, outputName, print, printJson } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { standardError, standardOutput } from "./streams.ts";
 import { talk, warnAll } from "./talk.ts";
@@ -47,6 +47,7 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
     if (outputs.some((output) => output.path === "-")) {
       throw new UsageError("standard output is for what the script prints: name a file with -o");
     }
+    checkOutputs(outputs, options);
     warnAll(voice, disk.problems);
     const described = await aboutImage(path, () => describeDisk(disk));
     warnAll(voice, described.warnings);

@@ -15,6 +15,8 @@ export interface FormatFacts {
   readonly packing?: "deflate" | "zstd";
   /** Whether the size of its clusters can be chosen. */
   readonly hasClusters?: boolean;
+  /** Whether it is text, for a terminal as well. */
+  readonly isText?: boolean;
   /** Whether it says which disk it is, by an identifier that is derived from what the disk holds. */
   readonly isNamed?: boolean;
 }
@@ -79,6 +81,7 @@ export const FORMATS = {
     what: "no image: the map of blocks for bmaptool, beside a raw one",
     suffixes: ["bmap"],
     isOrdered: true,
+    isText: true,
   },
   "android-sparse": { what: "Android sparse image, for fastboot", suffixes: ["simg"], isOrdered: true },
 } as const satisfies Readonly<Record<string, FormatFacts>>;

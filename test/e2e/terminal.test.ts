@@ -2,13 +2,14 @@ import { randomFillSync } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { diskwright } from "../support/cli.ts";
+import { diskwright, diskwrightInShell } from "../support/cli.ts";
 import { describeWith, scratchDirectory } from "../support/referee.ts";
 import { onTerminal } from "../support/terminal.ts";
 
 const scratch = scratchDirectory();
 const tree = join(scratch, "tree");
 const image = join(scratch, "disk.img");
+const small = join(scratch, "small.img");
 const ESCAPE = "\x1b";
 
 beforeAll(() => {
@@ -65,6 +66,55 @@ describeWith(["script"], "progress on a terminal", () => {
     const plain = onTerminal([...commands[0]![1], "--progress", "plain"]).shown;
     expect(plain).toMatch(/^(writing +\d+ % .*\r\n)*writing 100 % {2}(.+) of \2\r\nwrote .*\r\n$/);
   });
+});
+
+describe("an image on standard output", () => {
+  const commands: [string, string[]][] = [
+    ["build", ["build", "--root", tree, "--layout", "none", "-o", "-"]],
+    ["mkfs ext4", ["mkfs", "ext4", tree, "-o", "-"]],
+    ["mkfs fat", ["mkfs", "fat", tree, "-o", "raw-gzip:-"]],
+    ["convert", ["convert", small, "-"]],
+    ["convert to what is kept on its way", ["convert", small, "qcow2-compressed:-"]],
+  ];
+
+  beforeAll(() => writeFileSync(small, randomFillSync(Buffer.alloc(1 << 20))));
+
+  describeWith(["script"], "which is a terminal", () => {
+    it.each(commands)("%s: is refused before any work", (_, args) => {
+      const { status, shown } = onTerminal(args);
+      expect(status).toBe(2);
+      expect(shown).toMatch(/^\S*error:\S* standard output is a terminal: .*\r\n$/);
+    });
+
+    it("is written with --force, and text without", () => {
+      const forced = onTerminal(["convert", small, "-", "--force"]);
+      expect(forced.status).toBe(0);
+      expect(forced.shown.length).toBeGreaterThan(1 << 18);
+      const text = onTerminal(["convert", small, "bmap:-"]);
+      expect(text.status).toBe(0);
+      expect(text.shown).toContain("<bmap");
+    });
+  });
+
+  it.each(commands)("%s: is refused where it is closed", (_, args) => {
+    const { status, stderr } = diskwrightInShell(args, ">&-");
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: standard output is closed: .*\n$/);
+  });
+
+  it("goes to where a shell throws it away", () => {
+    expect(diskwrightInShell(["mkfs", "ext4", tree, "-o", "-"], "> /dev/null").status).toBe(0);
+  });
+});
+
+it("names the directory that is missing before any work", () => {
+  const output = join(scratch, "nowhere", "disk.img");
+  const args = ["build", "--root", tree, "-o", image, "-o", output, "--progress", "plain"];
+  const { status, stderr } = diskwright(args);
+  expect(status).toBe(1);
+  const variables = diskwright(["build", "--root", tree, "-o", image, "--efi-vars", image]);
+  expect(variables).toMatchObject({ status: 2, stderr: `error: the output ${image} is named twice\n` });
+  expect(stderr).toBe(`error: ${output}: there is no directory ${join(scratch, "nowhere")}: make it first\n`);
 });
 
 describe("progress where there is no terminal", () => {

@@ -21,3 +21,13 @@ export function diskwright(args: readonly string[], environment: NodeJS.ProcessE
   });
   return { status, stdout, stderr };
 }
+
+/** Runs `diskwright` by a shell, with redirections such as `>&-`. */
+export function diskwrightInShell(args: readonly string[], redirections: string): CliResult {
+  const { status, stdout, stderr } = spawnSync(
+    "sh",
+    ["-c", `exec "$@" ${redirections}`, "sh", process.execPath, MAIN, ...args],
+    { encoding: "utf8", env: { ...process.env, SOURCE_DATE_EPOCH: "" } },
+  );
+  return { status, stdout, stderr };
+}

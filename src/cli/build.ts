@@ -43,7 +43,9 @@ async function planOf(
   signal: AbortSignal,
 ): Promise<ImagePlan> {
   if (spec.root === undefined && !bringsContent(spec)) {
-    throw new UsageError("nothing goes in: name a directory or a tar with --root, or describe it in a spec");
+    throw new UsageError(
+      "nothing goes in: name a directory or a tar, such as diskwright build ./tree -o disk.img, or describe it in a spec",
+    );
   }
   const paths = outputs.map(({ path }) => path);
   const multiples = outputs.map(({ format }) => formatFacts(format).multiple ?? 1);

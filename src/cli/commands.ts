@@ -36,7 +36,7 @@ export function addCommands(program: Command, signal: AbortSignal): void {
   const imageCommand = (name: string, add: AddOptions): Command =>
     later
       .command(program, name, (command) => add(addImageOptions(command)))
-      .argument("[spec]", "a .yaml or .json file that describes the image; options win over it");
+      .argument("[spec|source]", SPEC_HELP);
 
   imageCommand("build", (command) => addStepOptions(addJsonOption(addOutputOptions(command))))
     .summary("make a disk image of directories and tars")
@@ -208,6 +208,9 @@ Examples:
   diskwright vm disk.qcow2 --script setup.sh -o done.qcow2 --mount 1:/boot/efi
   diskwright vm disk.img --script - --kernel-from /usr/lib/guest < setup.sh`;
 
+const SPEC_HELP =
+  "a file that describes the image, in YAML or JSON, with options that win over it; or what goes in first, as with --root: a directory, a tar, - for a tar on standard input";
+
 const SOURCE_HELP = "a directory, a tar, or - for a tar on standard input";
 
 const IMAGE_HELP = `
@@ -240,10 +243,10 @@ Examples:
 
 const BUILD_EXAMPLES = `
 Examples:
-  diskwright build --root ./tree -o disk.img
+  diskwright build ./tree -o disk.img
   diskwright build --root ./tree --layout legacy --size 4G --owner 0:0 -o disk.img
   diskwright build machine.yaml -o disk.img
-  tar -c … | diskwright build --root - -o disk.img
+  tar -c … | diskwright build - -o disk.img
   diskwright build --root ./tree -o disk.img -o disk.img.bmap -o qcow2-compressed:disk.qcow2
   diskwright build --root base.tar.zst --root ./overlay --manifest owners.mtree -o disk.img
   diskwright build --root ./tree --layout none --additional-space 0 -o - | gzip > root.ext4.gz`;

@@ -1,12 +1,14 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DiskwrightError } from "../errors.ts";
+import { reasonOf } from "../node/index.ts";
 import {
   type MachineSpec,
   mergeSpec,
   resolvePaths,
   type SourcesSpec,
   type Spec,
+  sourcesOf,
   specFiles,
 } from "../spec/index.ts";
 import { UsageError } from "./exit.ts";
@@ -16,18 +18,35 @@ import { sourceDateEpoch } from "./parse.ts";
 
 // Options of the command line as the fields of a spec.
 
-/** A spec file, when there is one, with the options over it. Paths in the file start from where it is. */
-export async function specOf(path: string | undefined, options: ImageOptions & StepOptions): Promise<Spec> {
+/**
+ * What an argument and options describe: a spec file with the options over it, or a source that goes in first. Paths in
+ * a file start from where it is, those of a pipe from the working directory.
+ */
+export async function specOf(
+  argument: string | undefined,
+  options: ImageOptions & StepOptions,
+): Promise<Spec> {
   const flags = await imageFields(options);
-  const spec = path === undefined ? flags : mergeSpec(await fileSpec(path), flags);
+  const spec = argument === undefined ? flags : await described(argument, flags);
   const time = spec.time ?? sourceDateEpoch();
   return time === undefined ? spec : { ...spec, time };
 }
 
+async function described(argument: string, flags: Spec): Promise<Spec> {
+  const { isSource } = await import("./argument.ts");
+  if (!(await isSource(argument))) return mergeSpec(await fileSpec(argument), flags);
+  const hasTarget = sourcesOf({ root: argument }).root![0]!.target !== undefined;
+  // What exists by the whole name is meant.
+  const first = hasTarget && existsSync(argument) ? { source: argument } : argument;
+  return { ...flags, root: [first, ...[flags.root ?? []].flat()] };
+}
+
 async function fileSpec(path: string): Promise<Spec> {
   const { readSpec } = await specFiles();
-  const base = dirname(resolve(path));
-  return resolvePaths(readSpec(fileText(path), path), (relative) => resolve(base, relative));
+  const text = fileText(path);
+  // A pipe, such as that of a shell's `<(…)`, is in no directory that means anything.
+  const base = statSync(path).isFile() ? dirname(resolve(path)) : process.cwd();
+  return resolvePaths(readSpec(text, path), (relative) => resolve(base, relative));
 }
 
 /** What a spec file or a file of rules has in it. */
@@ -36,7 +55,7 @@ function fileText(path: string): string {
   try {
     bytes = readFileSync(path);
   } catch (error) {
-    throw new UsageError(`${path}: ${(error as Error).message}`);
+    throw new UsageError(`${path}: ${reasonOf(error)}`);
   }
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -1,4 +1,5 @@
 import type { Tree } from "../tree/index.ts";
+import { compressionOf } from "./compression.ts";
 import type { TarOptions, TarSource } from "./tar.ts";
 
 /**
@@ -13,4 +14,13 @@ export async function tarArchive(source: TarSource, options: TarOptions = {}): P
   // Most runs read no archive: what does is loaded when it is needed.
   const { unpack } = await import("./tar.ts");
   return await unpack(source, options);
+}
+
+/** How many bytes tell an archive: those of the first header of a tar. */
+export const ARCHIVE_START = 512;
+
+/** Whether a file that starts with these bytes is a tar, or is compressed. */
+export async function isArchive(start: Uint8Array): Promise<boolean> {
+  if (compressionOf(start) !== undefined) return true;
+  return start.length >= ARCHIVE_START && (await import("../tar/index.ts")).isTarHeader(start);
 }

@@ -1,4 +1,4 @@
-export { tarArchive } from "./archive.ts";
+export { ARCHIVE_START, isArchive, tarArchive } from "./archive.ts";
 export { assemble } from "./assemble.ts";
 export { type Compression, compressionOf } from "./compression.ts";
 export { decompressed } from "./decompress.ts";

@@ -1,2 +1,3 @@
+export { hasRightSum as isTarHeader } from "./header.ts";
 export type { TarTime } from "./numbers.ts";
 export { type TarInput, type TarMember, TarReader } from "./read.ts";

@@ -14,6 +14,7 @@ export interface ConvertOptions extends OutputOptions {
   readonly format?: string;
   readonly from?: ReadableFormat;
   readonly backing?: boolean;
+  readonly sectorSize?: 512 | 4096;
   readonly seed?: string;
   readonly time?: number;
   readonly spool?: string;
@@ -47,6 +48,9 @@ export async function runConvert(
       hash: nativeHash,
       free: () => freeRangesOf(disk),
       onProgress: voice.writing,
+      sectorSize: options.sectorSize,
+      ignoreSectorSize: options.ignoreSectorSize,
+      onWarning: voice.warn,
     };
     await aboutImage(path, () => copyDisk(disk, openOutputs(outputs, options, signal, voice), writing));
     for (const { path: written, format } of outputs) {

@@ -131,6 +131,7 @@ async function imageFields(options: ImageOptions & StepOptions): Promise<Spec> {
     compressionLevel: options.compressionLevel,
     clusterSize: options.clusterSize,
     zeros: options.zeros,
+    ignoreSectorSize: options.ignoreSectorSize,
     portable: options.portable,
     sizeMultiple: options.sizeMultiple,
     output: options.output === undefined ? undefined : [...options.output],

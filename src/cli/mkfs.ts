@@ -42,6 +42,8 @@ interface Planned {
   extents(): Iterable<Extent>;
   readonly runs?: () => Iterable<ByteRange>;
   written(): Iterable<ByteRange>;
+  /** Bytes of a sector of the disk that it is for. */
+  readonly sectorSize?: 512 | 4096;
   readonly freeBytes: number;
   readonly warnings: readonly string[];
 }
@@ -105,6 +107,8 @@ export async function runFat(path: string, options: FatOptions, signal: AbortSig
       filesystem: { type: "fat", plan },
       extents: () => writeFat(plan),
       written: () => fatWritten(plan),
+      // Disks have no sectors of 1024 or 2048 bytes: such a FAT lies on smaller ones.
+      sectorSize: sectorSize === "4096" ? 4096 : 512,
       freeBytes,
       warnings,
     };
@@ -128,7 +132,7 @@ async function run(
   const time = options.time ?? sourceDateEpoch();
   const spoolDirectory = spool ?? staging.spoolDirectory;
   const tree = await stage(sourcesOf({ ...fields, root: [path] }), { ...staging, time, spoolDirectory });
-  const { name, filesystem, extents, runs, written, freeBytes, warnings } = planned(tree);
+  const { name, filesystem, extents, runs, written, sectorSize, freeBytes, warnings } = planned(tree);
   const { describeFilesystem, filesystemFree } = await import("../image/index.ts");
   warnAll(voice, warnings);
   // What is no whole block stays free at the end: the image has the size that was asked for.
@@ -141,6 +145,9 @@ async function run(
     time,
     packers: packers({ workers: options.workers, isPortable: options.portable }),
     hash: nativeHash,
+    sectorSize,
+    ignoreSectorSize: options.ignoreSectorSize,
+    onWarning: voice.warn,
     reader: tree.reader,
     onProgress: voice.writing,
   });

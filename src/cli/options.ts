@@ -46,6 +46,7 @@ export interface OutputOptions extends PackingOptions, TalkOptions {
 export interface PackingOptions {
   readonly compressionLevel?: number;
   readonly clusterSize?: string;
+  readonly ignoreSectorSize?: boolean;
   readonly portable?: boolean;
   readonly workers?: number;
   readonly zeros?: "holes" | "stored";
@@ -408,6 +409,10 @@ export function addPackingOptions(command: Command): Command {
       ).choices(["holes", "stored"]),
     )
     .option(
+      "--ignore-sector-size",
+      "write disks with sectors of 4096 bytes also in formats that cannot say it (vdi, vpc, vmdk, gce), with a warning",
+    )
+    .option(
       "--portable",
       "compress with packages in place of Node's libraries: slower, and the bytes depend on no version of Node",
     )
@@ -463,7 +468,15 @@ export function addConvertOptions(command: Command): Command {
   command
     .option("--format <name>", "format of the outputs, see below (default: by their names)")
     .addOption(fromOption())
-    .option("--backing", BACKING_HELP);
+    .option("--backing", BACKING_HELP)
+    .addOption(
+      new Option(
+        "--sector-size <bytes>",
+        "bytes of a sector of the disk (default: what the image says, else what its GPT is laid out for)",
+      )
+        .choices(["512", "4096"])
+        .argParser(parseSector),
+    );
   addPackingOptions(command);
   return command
     .option(

@@ -41,6 +41,7 @@ export interface WritingOptions {
   readonly compressionLevel?: number | undefined;
   readonly clusterSize?: string | number | undefined;
   readonly zeros?: "holes" | "stored" | undefined;
+  readonly ignoreSectorSize?: boolean | undefined;
   /** Where what cannot be written in order is kept on its way to standard output. */
   readonly spool?: string | undefined;
 }

@@ -30,14 +30,20 @@ const DRIVERS: Readonly<Record<string, string>> = {
 
 /** `diskwright run` */
 export async function runRun(path: string, options: RunOptions, signal: AbortSignal): Promise<void> {
-  const { format, hasEfi } = await lookAt(path, options.from);
+  const { format, sectorSize, hasEfi } = await lookAt(path, options.from);
   const driver = DRIVERS[format];
   if (driver === undefined) {
     throw new UsageError(`${path}: QEMU cannot start ${format}: convert it first (diskwright convert)`);
   }
+  if (format === "vhdx" && sectorSize !== 512) {
+    throw new UsageError(
+      `${path}: QEMU cannot start a vhdx with sectors of ${sectorSize} bytes: convert it to qcow2 first (diskwright convert)`,
+    );
+  }
   const result = await startImage({
     image: path,
     format: driver,
+    sectorSize,
     firmware: options.firmware ?? (hasEfi ? "uefi" : "bios"),
     secureBoot: options.secureBoot,
     variables: options.efiVars,
@@ -59,7 +65,7 @@ export async function runRun(path: string, options: RunOptions, signal: AbortSig
 async function lookAt(
   path: string,
   from: ReadableFormat | undefined,
-): Promise<{ readonly format: string; readonly hasEfi: boolean }> {
+): Promise<{ readonly format: string; readonly sectorSize: 512 | 4096; readonly hasEfi: boolean }> {
   const compression = from === undefined ? fileCompression(path) : undefined;
   if (compression !== undefined) {
     throw new UsageError(
@@ -70,7 +76,7 @@ async function lookAt(
   try {
     const { table, format } = await aboutImage(path, () => inspect(disk));
     const hasEfi = table.partitions.some(({ typeName, type }) => typeName === "esp" || type === "0xef");
-    return { format, hasEfi };
+    return { format, sectorSize: table.sectorSize === 4096 ? 4096 : 512, hasEfi };
   } finally {
     close();
   }

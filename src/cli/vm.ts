@@ -69,7 +69,9 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
     const result = await runInPlannedImage(planned, step, async (stepped) => {
       if ("plan" in stepped) warnAll(voice, stepped.plan.warnings);
       const { workers, portable } = options;
-      await writeImage(stepped, planned, { outputs, options, workers, portable, voice, signal });
+      const physicalSectorSize = disk.sectors?.physical;
+      const writing = { outputs, options, workers, portable, voice, signal, physicalSectorSize };
+      await writeImage(stepped, planned, writing);
       return stepped.result;
     });
     for (const { path: written, format } of outputs) voice.say(`wrote ${outputName(written)}: ${format}`);

@@ -14,13 +14,15 @@ export interface ImageOutputs {
   readonly portable: boolean | undefined;
   readonly voice: Talk;
   readonly signal: AbortSignal;
+  /** Bytes of a physical sector, for formats that say it. Default 4096. */
+  readonly physicalSectorSize?: 512 | 4096 | undefined;
 }
 
 /** Writes an image that is planned, or `planned` as a machine has left it. */
 export async function writeImage(
   image: SteppedImage | { readonly plan: ImagePlan },
   planned: ImagePlan,
-  { outputs, options, workers, portable, voice, signal }: ImageOutputs,
+  { outputs, options, workers, portable, voice, signal, physicalSectorSize }: ImageOutputs,
 ): Promise<void> {
   warnAll(voice, unusedOptions(outputs, options));
   const targets = openOutputs(outputs, options, signal, voice);
@@ -28,6 +30,9 @@ export async function writeImage(
     signal,
     packers: packers({ workers, isPortable: portable }),
     hash: nativeHash,
+    physicalSectorSize,
+    ignoreSectorSize: options.ignoreSectorSize,
+    onWarning: voice.warn,
     onProgress: voice.writing,
   };
   if ("plan" in image) {
@@ -35,8 +40,8 @@ export async function writeImage(
     return;
   }
   const { disk } = image;
-  const { identity, time } = planned.image;
+  const { identity, time, sectorSize } = planned.image;
   const seed = identity.uuid("container");
-  await copyDisk(disk, targets, { ...writing, seed, time, free: () => freeRangesOf(disk) });
+  await copyDisk(disk, targets, { ...writing, sectorSize, seed, time, free: () => freeRangesOf(disk) });
   voice.warn("the filesystems are as the machine left them: another run will not give the same bytes");
 }

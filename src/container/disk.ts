@@ -9,6 +9,7 @@ import {
   readInto,
   sourceContent,
 } from "../extents/index.ts";
+import type { SectorSizes } from "./sectors.ts";
 import { StartCounts } from "./start-counts.ts";
 import { UnitSet } from "./unit-set.ts";
 
@@ -20,6 +21,8 @@ export interface Disk extends ByteSource {
   readonly problems: readonly string[];
   /** What the container says of itself, for people. */
   readonly details: Readonly<Record<string, string | number | boolean>>;
+  /** The disk's sectors, where the container says how large they are. */
+  readonly sectors?: SectorSizes | undefined;
   /**
    * The parts of the disk that are stored, batch by batch: ascending, never overlapping. What none covers
    * reads as zeros; what one covers may be zeros as well.
@@ -53,6 +56,7 @@ export interface UnitDiskParts {
   readonly format: string;
   readonly problems?: readonly string[];
   readonly details?: Disk["details"];
+  readonly sectors?: SectorSizes;
   /** The container. */
   readonly file: ByteSource;
   /** Bytes of the disk. */
@@ -68,7 +72,7 @@ const BATCH = 1024;
 
 /** A disk whose container maps it in units of one size. */
 export function unitDisk(parts: UnitDiskParts): Disk {
-  const { format, file, size, unitSize, problems = [], details = {} } = parts;
+  const { format, file, size, unitSize, problems = [], details = {}, sectors } = parts;
   const content = sourceContent(file);
   const units = Math.ceil(size / unitSize);
 
@@ -133,6 +137,7 @@ export function unitDisk(parts: UnitDiskParts): Disk {
     room: file.room,
     problems,
     details,
+    sectors,
     async read(position, length): Promise<Uint8Array> {
       const bytes = new Uint8Array(length);
       await fill(position, bytes);

@@ -4,6 +4,14 @@ import { DiskwrightError } from "../errors.ts";
 /** The unit in which containers count the size of a disk. */
 export const SECTOR = 512;
 
+/** Bytes of the sectors of a disk. */
+export interface SectorSizes {
+  /** What systems count in. Partition tables lie by it. */
+  readonly logical: 512 | 4096;
+  /** What the medium is written in: what systems align to. */
+  readonly physical: 512 | 4096;
+}
+
 /** What a container can hold, in bytes. */
 export interface DiskLimits {
   readonly smallest?: number | undefined;

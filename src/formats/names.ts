@@ -11,6 +11,11 @@ export interface FormatFacts {
   readonly isOrdered: boolean;
   /** What its readers want the size of a disk to be a multiple of, in bytes. */
   readonly multiple?: number;
+  /**
+   * How large its readers take a sector of the disk for: as the file says, or 512 bytes. Without it, whoever attaches
+   * the disk decides.
+   */
+  readonly sectorSize?: "stated" | "512";
   /** How it is compressed, so that a level and threads matter. */
   readonly packing?: "deflate" | "zstd";
   /** Whether the size of its clusters can be chosen. */
@@ -43,30 +48,51 @@ export const FORMATS = {
     packing: "zstd",
     hasClusters: true,
   },
-  vdi: { what: "VirtualBox, grows as it is used", suffixes: ["vdi"], isOrdered: true, isNamed: true },
-  "vdi-static": { what: "VirtualBox, of full size", suffixes: [], isOrdered: true, isNamed: true },
+  vdi: {
+    what: "VirtualBox, grows as it is used",
+    suffixes: ["vdi"],
+    isOrdered: true,
+    isNamed: true,
+    sectorSize: "512",
+  },
+  "vdi-static": {
+    what: "VirtualBox, of full size",
+    suffixes: [],
+    isOrdered: true,
+    isNamed: true,
+    sectorSize: "512",
+  },
   vpc: {
     what: "VHD of Virtual PC, Hyper-V and Xen, grows as it is used",
     suffixes: ["vhd", "vpc"],
     isOrdered: true,
     isNamed: true,
+    sectorSize: "512",
   },
-  "vpc-fixed": { what: "VHD of full size", suffixes: [], isOrdered: true, isNamed: true },
+  "vpc-fixed": { what: "VHD of full size", suffixes: [], isOrdered: true, isNamed: true, sectorSize: "512" },
   azure: {
     what: "VHD as Azure takes it: fixed, whole mebibytes",
     suffixes: [],
     isOrdered: true,
     multiple: MIB,
     isNamed: true,
+    sectorSize: "512",
   },
-  vhdx: { what: "Hyper-V", suffixes: ["vhdx"], isOrdered: true, isNamed: true },
-  vmdk: { what: "VMware, monolithicSparse", suffixes: ["vmdk"], isOrdered: true, isNamed: true },
+  vhdx: { what: "Hyper-V", suffixes: ["vhdx"], isOrdered: true, isNamed: true, sectorSize: "stated" },
+  vmdk: {
+    what: "VMware, monolithicSparse",
+    suffixes: ["vmdk"],
+    isOrdered: true,
+    isNamed: true,
+    sectorSize: "512",
+  },
   "vmdk-stream": {
     what: "VMware, streamOptimized: for OVA, vSphere and cloud imports",
     suffixes: [],
     isOrdered: true,
     packing: "deflate",
     isNamed: true,
+    sectorSize: "512",
   },
   "raw-gzip": { what: "raw, packed by gzip", suffixes: ["gz"], isOrdered: true, packing: "deflate" },
   "raw-zstd": { what: "raw, packed by zstd", suffixes: ["zst"], isOrdered: true, packing: "zstd" },
@@ -76,6 +102,7 @@ export const FORMATS = {
     isOrdered: true,
     multiple: GIB,
     packing: "deflate",
+    sectorSize: "512",
   },
   bmap: {
     what: "no image: the map of blocks for bmaptool, beside a raw one",

@@ -1,4 +1,10 @@
-import type { ContainerFacts, ContainerLayout, PackedLayout, UnitSet } from "../container/index.ts";
+import type {
+  ContainerFacts,
+  ContainerLayout,
+  PackedLayout,
+  SectorSizes,
+  UnitSet,
+} from "../container/index.ts";
 import { checkDiskSize, containerTarget, packedTarget } from "../container/index.ts";
 import { type ByteRange, type CancelSignal, type Target, zeroingTarget } from "../extents/index.ts";
 import { type Packer, type PackerFactory, type Packing, xxhash } from "../packing/index.ts";
@@ -16,6 +22,7 @@ export interface FormatSettings {
   readonly zeros?: "holes" | "stored" | undefined;
   /** Bytes of the disk. */
   readonly size: number;
+  readonly sectors: SectorSizes;
   /** The time of its making, in seconds since 1970. */
   readonly time: number;
 }
@@ -66,7 +73,7 @@ const PART_SIZE = 512 * 1024;
  * @throws DiskwrightError `INVALID_SPEC` for a disk that it cannot hold, and a level that it does not know.
  */
 export async function prepareFormat(name: FormatName, settings: FormatSettings): Promise<PreparedFormat> {
-  const { size } = settings;
+  const { size, sectors } = settings;
   const { multiple } = formatFacts(name);
   if (settings.level !== undefined) checkLevel(name, settings.level);
   if (multiple !== undefined) checkDiskSize(name, size, { largest: Number.MAX_SAFE_INTEGER, multiple });
@@ -98,7 +105,7 @@ export async function prepareFormat(name: FormatName, settings: FormatSettings):
     }
     case "vhdx": {
       const { planVhdx, vhdxLayout } = await import("../vhdx/index.ts");
-      const plan = planVhdx({ size });
+      const plan = planVhdx({ size, sectors });
       return container(() => vhdxLayout(plan));
     }
     case "vmdk": {

@@ -1,5 +1,11 @@
 import type { Identity } from "../bytes/index.ts";
-import { type ContainerFacts, type Disk, UnitSet, withoutZeros } from "../container/index.ts";
+import {
+  type ContainerFacts,
+  type Disk,
+  type SectorSizes,
+  UnitSet,
+  withoutZeros,
+} from "../container/index.ts";
 import {
   type ByteRange,
   type Extent,
@@ -17,6 +23,7 @@ import type { HashLoader } from "./bmap.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import { type FormatName, formatFacts } from "./names.ts";
 import { type FreeRanges, type PreparedFormat, prepareFormat, type TargetContext } from "./prepare.ts";
+import { checkSectorSize, copiedSectors, plannedSectors, type SectorSizeOptions } from "./sector-size.ts";
 
 /** Where a disk goes, and as what. */
 export interface Output {
@@ -36,9 +43,13 @@ export interface Output {
 }
 
 /** How disks are written. */
-export interface WriteDiskOptions extends Pick<SweepOptions, "reader" | "signal"> {
+export interface WriteDiskOptions extends Pick<SweepOptions, "reader" | "signal">, SectorSizeOptions {
   /** Told how far the work is, in bytes. A disk that is read twice is half done after the first time. */
   readonly onProgress?: ProgressListener | undefined;
+  /** Writes formats that cannot say the sector size of the disk as well, with a warning. Default: they are refused. */
+  readonly ignoreSectorSize?: boolean | undefined;
+  /** Called with what whoever wrote the disk should know. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
   /** What identifiers of containers are derived from, with what the disk is. Default `diskwright`. */
   readonly seed?: string | undefined;
   /** The time that containers are dated with, in seconds since 1970. Default 0. */
@@ -86,7 +97,7 @@ export async function writeDisk(
 ): Promise<void> {
   const meter = meterOf(disk.written ?? wholeOf(disk), options);
   await writing(outputs, options, async (targets) => {
-    const formats = await prepareAll(disk.size, outputs, options);
+    const formats = await prepareAll(disk.size, plannedSectors(options), outputs, options);
     const survey = formats.some(({ isForeseeing }) => isForeseeing) ? new Survey(formats) : undefined;
     if (survey !== undefined) for (const extent of disk.extents()) survey.addExtent(extent);
     const known = { size: disk.size, free: disk.free, survey, fingerprint: survey?.fingerprint };
@@ -112,7 +123,9 @@ export async function copyDisk(
   const { size } = disk;
   const meter = meterOf(wholeOf(disk), options);
   await writing(outputs, options, async (targets) => {
-    const formats = await prepareAll(size, outputs, options);
+    const names = outputs.map(({ format = "raw" }) => format);
+    const sectors = await copiedSectors(disk, names, options, options.onWarning ?? (() => {}));
+    const formats = await prepareAll(size, sectors, outputs, options);
     const needsSurvey = formats.some(
       ({ isForeseeing }, index) => isForeseeing && outputs[index]!.target.resize === undefined,
     );
@@ -198,14 +211,19 @@ class Survey {
   }
 }
 
-function prepareAll(
+async function prepareAll(
   size: number,
+  sectors: SectorSizes,
   outputs: readonly Output[],
-  { time = 0 }: WriteDiskOptions,
+  { time = 0, ignoreSectorSize = false, onWarning }: WriteDiskOptions,
 ): Promise<PreparedFormat[]> {
-  return Promise.all(
+  for (const { format = "raw" } of outputs) {
+    const warning = checkSectorSize(format, sectors, ignoreSectorSize);
+    if (warning !== undefined) onWarning?.(warning);
+  }
+  return await Promise.all(
     outputs.map(({ format = "raw", level, clusterSize, zeros }) =>
-      prepareFormat(format, { size, time, level, clusterSize, zeros }),
+      prepareFormat(format, { size, sectors, time, level, clusterSize, zeros }),
     ),
   );
 }

@@ -1,4 +1,5 @@
 import { appendAll, smallestOf } from "../bytes/index.ts";
+import type { Disk } from "../container/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { planExt4 } from "../ext4/index.ts";
 import { type ByteSource, type CancelSignal, sourceWindow } from "../extents/index.ts";
@@ -14,7 +15,7 @@ import { gapIn, rawPart } from "./raw.ts";
 
 /** What the description of a disk can be told. */
 export interface DescribeDiskOptions {
-  /** Bytes of a sector. Default: what the table says, or where filesystems are found by it. */
+  /** Bytes of a sector. Default: what a GPT says, else the container, else where filesystems are found by an MBR. */
   readonly sectorSize?: 512 | 4096 | undefined;
   /** The only clock of the new image, in seconds since 1970. Default: as {@link ImageSpec.time}. */
   readonly time?: number | undefined;
@@ -54,7 +55,7 @@ interface FoundTable extends Omit<Layout, "name" | "partitions" | "gaps"> {
  * @throws DiskwrightError `CORRUPT` for a table or a filesystem that is damaged, or a journal that has to be replayed.
  */
 export async function describeDisk(
-  disk: ByteSource,
+  disk: ByteSource | Disk,
   options: DescribeDiskOptions = {},
 ): Promise<DescribedDisk> {
   const { time, signal } = options;
@@ -172,8 +173,8 @@ function corrupt(message: string): DiskwrightError {
   return new DiskwrightError("CORRUPT", message);
 }
 
-async function mbrOf(disk: ByteSource, options: DescribeDiskOptions): Promise<FoundTable | undefined> {
-  const { sectorSize = await sectorSizeOf(disk) } = options;
+async function mbrOf(disk: ByteSource | Disk, options: DescribeDiskOptions): Promise<FoundTable | undefined> {
+  const { sectorSize = saidSectorSize(disk) ?? (await sectorSizeOf(disk)) } = options;
   const table = await readMbr(disk, { sectorSize });
   if (table === undefined) return undefined;
   if (table.partitions.some(({ type }) => type === MBR_TYPES["gpt-protective"])) {
@@ -209,6 +210,11 @@ function mbrPlaces(disk: ByteSource, { partitions }: MbrTable, sectorSize: numbe
   );
 }
 
+/** What the container of a disk says of its sectors. */
+function saidSectorSize(disk: ByteSource | Disk): 512 | 4096 | undefined {
+  return "sectors" in disk ? disk.sectors?.logical : undefined;
+}
+
 /** An MBR does not say how large a sector is. If filesystems start where it puts partitions, it is as large as that. */
 async function sectorSizeOf(disk: ByteSource): Promise<512 | 4096> {
   for (const sectorSize of [512, 4096] as const) {
@@ -223,7 +229,10 @@ async function sectorSizeOf(disk: ByteSource): Promise<512 | 4096> {
 }
 
 /** No table: the disk is a filesystem, or something else. */
-function bareDisk(disk: ByteSource, { sectorSize = 512 }: DescribeDiskOptions): FoundTable {
+function bareDisk(
+  disk: ByteSource | Disk,
+  { sectorSize = saidSectorSize(disk) ?? 512 }: DescribeDiskOptions,
+): FoundTable {
   return {
     table: "none",
     sectorSize,

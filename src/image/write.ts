@@ -30,6 +30,12 @@ export interface WriteOptions {
   readonly packers?: PackerFactory | undefined;
   /** SHA-256. Default: a package. */
   readonly hash?: HashLoader | undefined;
+  /** Writes formats that cannot say the sector size of the disk as well, with a warning. Default: they are refused. */
+  readonly ignoreSectorSize?: boolean | undefined;
+  /** Bytes of a physical sector, for formats that say it. Default 4096. */
+  readonly physicalSectorSize?: 512 | 4096 | undefined;
+  /** Called with what whoever wrote the image should know. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
 }
 
 /**
@@ -45,8 +51,8 @@ export async function write(
   target: Target | readonly Output[],
   options: WriteOptions = {},
 ): Promise<void> {
-  const { format, signal, onProgress, packers, hash } = options;
-  const { identity, time } = plan.image;
+  const { format, ...writing } = options;
+  const { identity, time, sectorSize } = plan.image;
   const outputs = isOutputs(target) ? target : [{ format, target }];
   const disk = {
     size: plan.size,
@@ -56,13 +62,11 @@ export async function write(
     written: () => imageWritten(plan),
   };
   await writeDisk(disk, outputs, {
-    signal,
-    packers,
-    hash,
+    ...writing,
+    sectorSize,
     time,
     seed: identity.uuid("container"),
     reader: readerOf(plan),
-    onProgress,
   });
 }
 

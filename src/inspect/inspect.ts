@@ -17,7 +17,7 @@ import {
 
 /** What {@link inspect} can be told. */
 export interface InspectOptions {
-  /** Bytes of a sector; a raw image does not say. By default found by where the table lies. */
+  /** Bytes of a sector. Default: found by where a GPT lies, else what the container says, else 512. */
   readonly sectorSize?: 512 | 4096 | undefined;
 }
 
@@ -28,8 +28,12 @@ export interface InspectOptions {
  * @throws DiskwrightError `CORRUPT` when there is a table that cannot be trusted at all.
  */
 export async function inspect(source: ByteSource | Disk, options: InspectOptions = {}): Promise<ImageReport> {
+  const said = "sectors" in source ? source.sectors?.logical : undefined;
+  const sectorSize = options.sectorSize ?? said ?? 512;
   const table =
-    (await gptReport(source, options)) ?? (await mbrReport(source, options)) ?? (await bareReport(source));
+    (await gptReport(source, options, said)) ??
+    (await mbrReport(source, sectorSize)) ??
+    (await bareReport(source, sectorSize));
   const { format, container } = containerReport(source);
   return { format, container, virtualSize: source.size, table };
 }
@@ -40,12 +44,22 @@ function containerReport(source: ByteSource | Disk): Pick<ImageReport, "format" 
   return { format, container: { details, problems } };
 }
 
-async function gptReport(source: ByteSource, options: InspectOptions): Promise<TableReport | undefined> {
+/** `said`: bytes of a sector as the container says. */
+async function gptReport(
+  source: ByteSource,
+  options: InspectOptions,
+  said: number | undefined,
+): Promise<TableReport | undefined> {
   const { sectorSize } = options;
   const table = await readGpt(source, sectorSize === undefined ? {} : { sectorSize });
   if (table === undefined) return undefined;
   const partitions: PartitionReport[] = [];
   const problems = [...table.problems];
+  if (said !== undefined && said !== table.sectorSize) {
+    problems.push(
+      `the container says sectors of ${said} bytes, but the GPT is laid out for ${table.sectorSize}: systems do not find it`,
+    );
+  }
   for (const { number, type, typeName, guid, firstLba, lastLba, name, attributes } of table.partitions) {
     const offset = firstLba * table.sectorSize;
     const size = (lastLba - firstLba + 1) * table.sectorSize;
@@ -66,8 +80,7 @@ async function gptReport(source: ByteSource, options: InspectOptions): Promise<T
   return { type: "gpt", guid: table.diskGuid, sectorSize: table.sectorSize, partitions, problems };
 }
 
-async function mbrReport(source: ByteSource, options: InspectOptions): Promise<TableReport | undefined> {
-  const { sectorSize = 512 } = options;
+async function mbrReport(source: ByteSource, sectorSize: 512 | 4096): Promise<TableReport | undefined> {
   const table = await readMbr(source, { sectorSize });
   if (table === undefined) return undefined;
   const partitions: PartitionReport[] = [];
@@ -100,10 +113,9 @@ async function mbrReport(source: ByteSource, options: InspectOptions): Promise<T
 }
 
 /** No table: the image is a filesystem, or nothing that is known. */
-async function bareReport(source: ByteSource): Promise<TableReport> {
+async function bareReport(source: ByteSource, sectorSize: number): Promise<TableReport> {
   const problems: string[] = [];
   const filesystem = await filesystemReport(source, 0, source.size, problems, "");
-  const sectorSize = 512;
   const partition: PartitionReport = {
     number: 0,
     firstLba: 0,

@@ -108,6 +108,10 @@ export const specSchema = v.strictObject(
       oneOf("holes", "stored"),
       "Of raw images: `holes` (default) leaves zeros out of the file; `stored` writes the zeros that count, for programs that copy only what a file stores.",
     ),
+    ignoreSectorSize: field(
+      flag,
+      "Writes disks with sectors of 4096 bytes also in formats that cannot say it (VDI, VHD, VMDK, Google's tar.gz), with a warning. Default false: they are refused.",
+    ),
     portable: field(
       flag,
       "Compresses with packages in place of the libraries of Node, so that the bytes depend on no version of it.",

@@ -1,4 +1,5 @@
 import { formatBytes } from "../bytes/index.ts";
+import type { SectorSizes } from "../container/index.ts";
 import { type ByteSource, readExactly } from "../extents/index.ts";
 import type { Region } from "./header-section.ts";
 import { isBlockSize, LARGEST_VHDX } from "./plan.ts";
@@ -27,8 +28,7 @@ export interface Metadata {
   /** Bytes of the disk. */
   readonly size: number;
   readonly id: string;
-  /** Bytes of a sector. */
-  readonly sectorSize: number;
+  readonly sectors: SectorSizes;
 }
 
 const KNOWN_ITEMS: ReadonlySet<string> = new Set([
@@ -65,10 +65,8 @@ export async function readMetadata(file: ByteSource, region: Region): Promise<Me
   if (!isBlockSize(blockSize)) {
     damaged(`its blocks have ${formatBytes(blockSize)}, not a power of two from 1 MiB to 256 MiB`);
   }
-  const sectorSize = await item("logicalSectorSize");
-  if (sectorSize !== 512 && sectorSize !== 4096) {
-    damaged(`its sectors have ${formatBytes(sectorSize)}, not 512 or 4096`);
-  }
+  const sectorSize = sectorSizeOf("logical", await item("logicalSectorSize"));
+  const physical = sectorSizeOf("physical", await item("physicalSectorSize"));
   const size = await item("virtualDiskSize");
   if (size > BigInt(LARGEST_VHDX)) unsupported(`its disk has ${size} bytes, at most 64 TiB are read`);
   if (size % BigInt(sectorSize) !== 0n) {
@@ -79,8 +77,13 @@ export async function readMetadata(file: ByteSource, region: Region): Promise<Me
     isFixed: (flags & PARAMETER_FLAGS.leaveBlocksAllocated) !== 0,
     size: Number(size),
     id: await item("virtualDiskId"),
-    sectorSize,
+    sectors: { logical: sectorSize, physical },
   };
+}
+
+function sectorSizeOf(which: string, bytes: number): 512 | 4096 {
+  if (bytes === 512 || bytes === 4096) return bytes;
+  return damaged(`its ${which} sectors have ${formatBytes(bytes)}, not 512 or 4096`);
 }
 
 /** The entries of the format itself, by their identifiers (§2.6.1). */

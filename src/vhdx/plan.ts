@@ -1,21 +1,24 @@
 import { formatBytes, MIB, roundUp, TIB } from "../bytes/index.ts";
-import { checkDiskSize, SECTOR } from "../container/index.ts";
+import { checkDiskSize, SECTOR, type SectorSizes } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { BAT_ENTRY, batEntries, chunkRatioOf } from "./bat.ts";
 import { ALIGNMENT } from "./structures.ts";
 
 /** What a VHDX is to be. It is dynamic: blocks come into the file as they get content. */
 export interface VhdxSpec {
-  /** Bytes of the disk, a multiple of 512. Tools of Hyper-V make none below 3 MiB; the format holds them. */
+  /** Bytes of the disk, a multiple of its logical sectors. Tools of Hyper-V make none below 3 MiB; the format holds them. */
   readonly size: number;
   /** Bytes of a block, a power of two from 1 MiB to 256 MiB. Default: 1 MiB, more above 2 TiB. */
   readonly blockSize?: number | undefined;
+  /** Default: logical sectors of 512 bytes, and physical ones of 4096, as Hyper-V has them: guests then align to 4 KiB. */
+  readonly sectors?: SectorSizes | undefined;
 }
 
 /** Where everything lies in a VHDX, in bytes. */
 export interface VhdxPlan {
   readonly size: number;
   readonly blockSize: number;
+  readonly sectors: SectorSizes;
   /** Blocks of the disk. */
   readonly blocks: number;
   /** Blocks between entries of bitmaps. */
@@ -36,6 +39,8 @@ export const LARGEST_VHDX: number = 64 * TIB;
 export const SMALLEST_BLOCK: number = MIB;
 export const LARGEST_BLOCK: number = 256 * MIB;
 
+const USUAL_SECTORS: SectorSizes = { logical: SECTOR, physical: 4096 };
+
 /** Blocks of a disk when nobody said how large they are: their table then takes 16 MiB, qemu holds it in memory. */
 const USUAL_BLOCKS = 2 ** 21;
 
@@ -44,9 +49,14 @@ const USUAL_BLOCKS = 2 ** 21;
  *
  * @throws DiskwrightError `INVALID_SPEC` for a size that it cannot hold, or a size of blocks that it cannot have.
  */
-export function planVhdx({ size, blockSize = usualBlockSize(size) }: VhdxSpec): VhdxPlan {
+export function planVhdx(spec: VhdxSpec): VhdxPlan {
+  const { size, blockSize = usualBlockSize(size), sectors = USUAL_SECTORS } = spec;
   // qemu and 7-Zip reckon with a last block, so that they refuse a disk that has none.
-  checkDiskSize("vhdx", size, { smallest: SECTOR, largest: LARGEST_VHDX });
+  checkDiskSize("vhdx", size, {
+    smallest: sectors.logical,
+    largest: LARGEST_VHDX,
+    multiple: sectors.logical,
+  });
   if (!isBlockSize(blockSize)) {
     throw new DiskwrightError(
       "INVALID_SPEC",
@@ -54,7 +64,7 @@ export function planVhdx({ size, blockSize = usualBlockSize(size) }: VhdxSpec): 
     );
   }
   const blocks = Math.ceil(size / blockSize);
-  const chunkRatio = chunkRatioOf(blockSize, SECTOR);
+  const chunkRatio = chunkRatioOf(blockSize, sectors.logical);
   // Headers, log, metadata and table in the order in which Hyper-V has them.
   const logOffset = ALIGNMENT;
   const metadataOffset = logOffset + ALIGNMENT;
@@ -63,6 +73,7 @@ export function planVhdx({ size, blockSize = usualBlockSize(size) }: VhdxSpec): 
   return {
     size,
     blockSize,
+    sectors,
     blocks,
     chunkRatio,
     logOffset,

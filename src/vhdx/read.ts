@@ -32,9 +32,11 @@ export async function openVhdx(file: ByteSource): Promise<Disk | undefined> {
       variant: disk.isFixed ? "fixed" : "dynamic",
       blockSize: disk.blockSize,
       blocksAllocated,
-      logicalSectorSize: disk.sectorSize,
+      logicalSectorSize: disk.sectors.logical,
+      physicalSectorSize: disk.sectors.physical,
       uuid: disk.id,
     },
+    sectors: disk.sectors,
     run: (block) => table.run(block),
   });
 }
@@ -62,7 +64,7 @@ class Bat {
     this.#offset = offset;
     this.#disk = disk;
     const blocks = Math.ceil(disk.size / disk.blockSize);
-    this.#chunkRatio = chunkRatioOf(disk.blockSize, disk.sectorSize);
+    this.#chunkRatio = chunkRatioOf(disk.blockSize, disk.sectors.logical);
     this.#entries = batEntries(blocks, this.#chunkRatio);
     if (BAT_ENTRY * this.#entries > length) {
       damaged(

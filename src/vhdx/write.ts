@@ -3,7 +3,6 @@ import {
   type ContainerLayout,
   type ContainerTables,
   type Place,
-  SECTOR,
   UnitSet,
 } from "../container/index.ts";
 import { bytesExtent, type Extent } from "../extents/index.ts";
@@ -37,9 +36,6 @@ import {
 
 /** How much of the table is made at a time, in blocks. */
 const BAT_PART = 8192;
-
-/** What is told to guests as the sector of the medium, as Hyper-V does it: they then align to 4 KiB. */
-const PHYSICAL_SECTOR = 4096;
 
 const CREATOR = "diskwright";
 
@@ -171,8 +167,8 @@ function* metadata(plan: VhdxPlan, { identity }: ContainerFacts): Generator<Exte
     fileParameters: { blockSize: plan.blockSize, flags: 0 },
     virtualDiskSize: BigInt(plan.size),
     virtualDiskId: identity.uuid("vhdx"),
-    logicalSectorSize: SECTOR,
-    physicalSectorSize: PHYSICAL_SECTOR,
+    logicalSectorSize: plan.sectors.logical,
+    physicalSectorSize: plan.sectors.physical,
   };
   yield bytesExtent(plan.metadataOffset + METADATA_TABLE_SIZE, metadataItems.toBytes(values));
 }

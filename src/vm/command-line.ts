@@ -23,6 +23,8 @@ export interface Machine {
   readonly accelerator: Accelerator;
   readonly memoryMiB: number;
   readonly cpus: number;
+  /** Bytes of a sector of the disk. */
+  readonly sectorSize: 512 | 4096;
   /** UEFI; the BIOS that QEMU brings without it. */
   readonly firmware: MachineFirmware | undefined;
   /** Behind all others, so that they win. */
@@ -50,7 +52,7 @@ const KERNEL_PARAMETERS =
 
 /** The arguments of QEMU for a machine that runs a script in an image. */
 export function stepArguments(machine: StepMachine): string[] {
-  const { image, kernel, initramfs, output, time } = machine;
+  const { image, kernel, initramfs, output, time, sectorSize } = machine;
   const clock = time === undefined ? "utc" : new Date(time * 1000).toISOString().slice(0, 19);
   const disk = {
     driver: "raw",
@@ -67,7 +69,10 @@ export function stepArguments(machine: StepMachine): string[] {
     "-S",
     ...["-kernel", kernel, "-initrd", initramfs, "-append", KERNEL_PARAMETERS],
     ...["-blockdev", JSON.stringify(disk)],
-    ...["-device", `virtio-blk-pci,drive=disk,serial=${DISK_SERIAL},werror=report,rerror=report`],
+    ...[
+      "-device",
+      `virtio-blk-pci,drive=disk,serial=${DISK_SERIAL},werror=report,rerror=report${sectorProperties(sectorSize)}`,
+    ],
     ...["-device", "virtio-rng-pci"],
     ...["-rtc", `base=${clock},clock=vm`],
     ...Object.entries(DESCRIPTORS).flatMap(([id, fd]) => ["-chardev", `socket,id=${id},fd=${fd}`]),
@@ -99,7 +104,7 @@ const DISK_DEVICES = { virtio: "virtio-blk-pci", nvme: "nvme" } as const;
 
 /** The arguments of QEMU for a machine that starts an image, with its serial line on standard input and output. */
 export function startArguments(machine: StartMachine): string[] {
-  const { image, keepChanges, disk, display } = machine;
+  const { image, keepChanges, disk, display, sectorSize } = machine;
   const drive = [
     "if=none,id=disk,discard=unmap",
     `format=${image.format}`,
@@ -113,13 +118,21 @@ export function startArguments(machine: StartMachine): string[] {
     ...(display === "none" ? ["-display", "none"] : ["-device", "VGA"]),
     ...["-drive", drive.join(",")],
     // Before networks, and behind a kernel of the extra arguments.
-    ...["-device", `${DISK_DEVICES[disk]},drive=disk,serial=${DISK_SERIAL},bootindex=1`],
+    ...[
+      "-device",
+      `${DISK_DEVICES[disk]},drive=disk,serial=${DISK_SERIAL},bootindex=1${sectorProperties(sectorSize)}`,
+    ],
     ...["-device", "virtio-rng-pci"],
     // Ctrl-A X ends the machine; Ctrl-C is for what runs in it.
     ...["-chardev", "stdio,id=console,mux=on,signal=off", "-serial", "chardev:console"],
     ...["-mon", "chardev=console,mode=readline"],
     ...machine.extraArguments,
   ];
+}
+
+/** What a disk whose sectors are not those of QEMU has. */
+function sectorProperties(sectorSize: 512 | 4096): string {
+  return sectorSize === 512 ? "" : `,logical_block_size=${sectorSize},physical_block_size=${sectorSize}`;
 }
 
 /** What every machine starts with. */

@@ -30,6 +30,8 @@ import { failureOf } from "./verdict.ts";
 export interface VmOptions {
   /** A raw image, which is written to: whoever keeps the old one works on a copy, and drops it when this fails. */
   readonly image: string;
+  /** Bytes of a sector of the disk. Default 512. */
+  readonly sectorSize?: 512 | 4096 | undefined;
   /** The partition with the root filesystem, from 1; 0 when it is the whole image. Its type is ext4 by default. */
   readonly root: { readonly partition: number; readonly type?: string | undefined };
   /** Further filesystems of the image. */
@@ -111,7 +113,7 @@ export interface VmDone extends VmFacts {
 
 export type VmResult = VmPlanned | VmDone;
 
-const DEFAULTS = { type: "ext4", memoryMiB: 512, cpus: 1, timeoutSeconds: 900 } as const;
+const DEFAULTS = { sectorSize: 512, type: "ext4", memoryMiB: 512, cpus: 1, timeoutSeconds: 900 } as const;
 
 const ENVIRONMENT = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -140,6 +142,7 @@ export async function runInImage(options: VmOptions): Promise<VmResult> {
 
 /** The options with all that has a default. */
 interface Settings extends VmOptions {
+  readonly sectorSize: 512 | 4096;
   readonly root: { readonly partition: number; readonly type: string };
   readonly mounts: readonly VmMount[];
   readonly links: readonly VmLink[];
@@ -152,6 +155,7 @@ interface Settings extends VmOptions {
 function settingsOf(options: VmOptions): Settings {
   return {
     ...options,
+    sectorSize: options.sectorSize ?? DEFAULTS.sectorSize,
     root: { partition: options.root.partition, type: options.root.type ?? DEFAULTS.type },
     mounts: [...(options.mounts ?? [])].sort((a, b) => depth(a.path) - depth(b.path)),
     links: options.links ?? [],

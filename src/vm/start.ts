@@ -16,6 +16,8 @@ export interface StartOptions {
   readonly image: string;
   /** QEMU's name for the driver of its format: `raw`, `qcow2`, `vdi`, `vpc`, `vhdx`, `vmdk`. */
   readonly format: string;
+  /** Bytes of a sector of the disk. Default 512. */
+  readonly sectorSize?: 512 | 4096 | undefined;
   readonly firmware: "bios" | "uefi";
   /** UEFI that starts only what is signed. */
   readonly secureBoot?: boolean | undefined;
@@ -70,6 +72,7 @@ export async function startImage(options: StartOptions): Promise<StartResult> {
       firmware: store?.firmware,
       accelerator: accelerator.accelerator,
       disk: options.disk ?? "virtio",
+      sectorSize: options.sectorSize ?? 512,
       display: options.display ?? "none",
       extraArguments: options.extraArguments ?? [],
       memoryMiB,

@@ -11,7 +11,7 @@ import { type SystemFiles, treeFiles } from "./system-files.ts";
 
 /** A script that is to be run inside an image that is being built. */
 export interface ImageStep
-  extends Omit<VmOptions, "image" | "root" | "mounts" | "links" | "kernel" | "dryRun"> {
+  extends Omit<VmOptions, "image" | "sectorSize" | "root" | "mounts" | "links" | "kernel" | "dryRun"> {
   /** Which kernel of the image runs it. Default: the newest. */
   readonly kernel?: KernelOptions | Kernel | undefined;
   /** Further names of the disk below `/dev`, such as `/dev/sda`, for what a boot loader's installer is told. */
@@ -102,7 +102,7 @@ function mountedFiles({ partitions, image }: ImagePlan): SystemFiles {
 export function stepPlaces(
   planned: ImagePlan,
   devices: readonly string[] = [],
-): Pick<VmOptions, "root" | "mounts" | "links"> {
+): Pick<VmOptions, "sectorSize" | "root" | "mounts" | "links"> {
   const { partitions, image } = planned;
   const root = partitions.find(({ mount }) => mount === "/");
   const mounts = partitions.flatMap(({ number, mount, filesystem }): VmMount[] => {
@@ -110,6 +110,7 @@ export function stepPlaces(
     return [{ partition: number, path: mount, type: filesystem.type === "fat" ? "vfat" : "ext4" }];
   });
   return {
+    sectorSize: image.sectorSize,
     root: { partition: root?.number ?? 0 },
     mounts,
     links: [

@@ -21,6 +21,17 @@ describe("a vhdx", () => {
     );
   });
 
+  it("holds what was written, with sectors of 4 KiB", async () => {
+    const sectors = { logical: 4096, physical: 4096 } as const;
+    const disks = testDisks(MIB, 5).filter(({ size }) => size > 0 && size % 4096 === 0);
+    await fc.assert(
+      fc.asyncProperty(disks, async (disk) => {
+        await expectRoundTrip(() => vhdxLayout(planVhdx({ size: disk.size, sectors })), openVhdx, disk);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it("has one entry for each block, and one for a bitmap between chunks", () => {
     const ratios = fc.nat(15).map((exponent) => 2 ** exponent);
     fc.assert(

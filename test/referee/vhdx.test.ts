@@ -74,6 +74,21 @@ describeWith(["qemu-img", "7zz"], "qemu and 7-Zip", () => {
     await expectReads(container, openVhdx, disk);
   });
 
+  it("is read by 7-Zip with sectors of 4 KiB, whose chunks have 32 GiB; qemu has no support for it", async () => {
+    const sectors = { logical: 4096, physical: 4096 } as const;
+    const large = {
+      size: 70 * GIB,
+      parts: [32, 64].map((place, salt) => ({ position: place * GIB - 4096, bytes: pattern(8192, salt) })),
+    };
+    for (const disk of [{ size: 8 * MIB, parts: TELLING_DISKS[0]!.parts }, large]) {
+      await saveContainer(() => vhdxLayout(planVhdx({ size: disk.size, sectors })), disk, container);
+      if (!isLarge(disk)) expectSevenZip(container, "VHDX");
+      expectSevenZipLists(container, disk);
+      await expectReads(container, openVhdx, disk);
+    }
+    expect(run("qemu-img", ["info", container]).output).toContain("Operation not supported");
+  });
+
   it("make readable what we refuse, as we say", async () => {
     const disk = TELLING_DISKS[0]!;
     saveRaw(disk, raw);

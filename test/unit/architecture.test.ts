@@ -23,7 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   simg: ["bytes", "extents", "container"],
   vmdk: ["bytes", "extents", "container"],
   vpc: ["bytes", "extents", "container"],
-  formats: ["bytes", "extents", "packing", "container", "qcow2", "vdi", "vpc", "vhdx", "vmdk", "simg"],
+  formats: ["bytes", "extents", "gpt", "packing", "container", "qcow2", "vdi", "vpc", "vhdx", "vmdk", "simg"],
   layouts: ["bytes", "extents", "tree", "mbr", "gpt", "ext4", "fat32"],
   sizing: ["bytes", "tree", "layouts"],
   boot: ["bytes", "extents", "tree"],

@@ -214,6 +214,7 @@ describe("the reader of vhdx", () => {
       blockSize: MIB,
       blocksAllocated: 2,
       logicalSectorSize: 512,
+      physicalSectorSize: 4096,
       uuid: FACTS.identity.uuid("vhdx"),
     });
   });
@@ -403,11 +404,12 @@ describe("the reader of vhdx", () => {
 
   it("reads sectors of 4 KiB, whose chunks are eight times as large", async () => {
     // Of the last block, the first of the second chunk, only the first 1 MiB is there.
-    const plan = planVhdx({ size: 32 * GIB + MIB, blockSize: 256 * MIB });
+    const sectors = { logical: 4096, physical: 4096 } as const;
+    const plan = planVhdx({ size: 32 * GIB + MIB, blockSize: 256 * MIB, sectors });
     const empty = await orderedContainer(() => vhdxLayout(plan), { size: plan.size, parts: [] });
     const bytes = new Uint8Array(plan.dataOffset + MIB);
     bytes.set(empty);
-    items({ ...metadataItems.fromBytes(bytes, ITEMS), logicalSectorSize: 4096 })(bytes);
+    expect(metadataItems.fromBytes(bytes, ITEMS)).toMatchObject({ logicalSectorSize: 4096 });
     block(128, 6n)(bytes); // of the bitmap, which is not looked at
     block(129, 0x40_0006n)(bytes);
     bytes.set(pattern(MIB, 1), plan.dataOffset);

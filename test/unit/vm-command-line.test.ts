@@ -11,6 +11,7 @@ import { type InitPlan, initScript } from "../../src/vm/init-script.ts";
 import { initramfs } from "../../src/vm/initramfs.ts";
 
 const step: StepMachine = {
+  sectorSize: 512,
   accelerator: "tcg",
   memoryMiB: 512,
   cpus: 1,
@@ -134,6 +135,7 @@ describe("the command line of a step", () => {
 
 describe("the command line of a start", () => {
   const start: StartMachine = {
+    sectorSize: 512,
     accelerator: "tcg",
     memoryMiB: 1024,
     cpus: 2,
@@ -144,6 +146,17 @@ describe("the command line of a start", () => {
     disk: "virtio",
     display: "none",
   };
+
+  it("attaches a disk with sectors of 4 KiB as one", () => {
+    const sectors = ",logical_block_size=4096,physical_block_size=4096";
+    const devices = (args: readonly string[]) => args.filter((arg) => arg.includes("drive=disk"));
+    for (const disk of ["virtio", "nvme"] as const) {
+      const [device] = devices(startArguments({ ...start, disk }));
+      expect(devices(startArguments({ ...start, disk, sectorSize: 4096 }))).toEqual([device + sectors]);
+    }
+    const [device] = devices(stepArguments(step));
+    expect(devices(stepArguments({ ...step, sectorSize: 4096 }))).toEqual([device + sectors]);
+  });
 
   it("leaves the image as it is", () => {
     expect(startArguments(start)).toMatchInlineSnapshot(`

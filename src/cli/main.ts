@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { readFileSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { Command } from "commander";
 import { addCommands } from "./commands.ts";
 import { EXIT, report } from "./exit.ts";
@@ -7,17 +7,15 @@ import { Interrupts } from "./interrupts.ts";
 import { print } from "./output.ts";
 import { allWritten, standardError } from "./streams.ts";
 import { clearLine } from "./talk.ts";
+import { VERSION } from "./version.ts";
 
 /** The whole command line; commands stop when the signal asks them to. Help and the version go to `tell`. */
 function commandLine(signal: AbortSignal, tell: (text: string) => void): Command {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
   const program = new Command("diskwright")
     .description(
       "From a directory to a bootable disk image: in one pass, without root, loop devices or a VM.",
     )
-    .version(version)
+    .version(VERSION)
     .showHelpAfterError("(add --help for the options)")
     .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong use, 3 does not fit; 130 for Ctrl-C.");
   program.exitOverride().configureOutput({

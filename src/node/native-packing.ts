@@ -7,6 +7,7 @@ import {
   type Unpackers,
 } from "../packing/index.ts";
 import { giveBack } from "./reclaim.ts";
+import { zstdFromFile } from "./zstd-wasm.ts";
 
 /** As much memory as deflate takes, as qemu has it. */
 const MEMORY_LEVEL = 9;
@@ -49,7 +50,7 @@ export async function nativePack(packing: Packing): Promise<Pack> {
     }
     case "zstd": {
       const { zstdCompressSync } = newer;
-      if (zstdCompressSync === undefined) return portablePack(packing);
+      if (zstdCompressSync === undefined) return portablePack(packing, zstdFromFile);
       const params = { [ZSTD_LEVEL]: level };
       return reclaimed((bytes, output) => zstdCompressSync(bytes, { params, ...output }));
     }

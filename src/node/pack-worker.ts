@@ -3,6 +3,7 @@ import { checksumOf, type Packing, packUnits, portablePack, type UnitPacker } fr
 import { nativeCrc32, nativePack } from "./native-packing.ts";
 import type { PackMessage, PackResponse, PackWorkerData, SharedSlot } from "./packer-pool.ts";
 import { youngGarbageCollector } from "./reclaim.ts";
+import { zstdFromFile } from "./zstd-wasm.ts";
 
 // What a worker thread of packers does: units in, packed units out, nothing kept.
 
@@ -13,7 +14,7 @@ const packings = new Map<number, Promise<UnitPacker>>();
 
 async function load(packing: Packing): Promise<UnitPacker> {
   const [pack, checksum] = await Promise.all([
-    isPortable ? portablePack(packing) : nativePack(packing),
+    isPortable ? portablePack(packing, zstdFromFile) : nativePack(packing),
     checksumOf(packing, nativeCrc32),
   ]);
   return { pack, checksum };

@@ -3,6 +3,7 @@ import { Deflate, deflate, deflateRaw, inflate, inflateRaw, Z_SYNC_FLUSH } from 
 import { checksumOf } from "./checksum.ts";
 import type { Pack, Packer, Packing, Unpackers } from "./packing.ts";
 import { packUnits } from "./units.ts";
+import { inlineZstd, type ZstdLoader } from "./zstd-compressor.ts";
 import { zstdFrameSize } from "./zstd-frame.ts";
 
 // Packages whose bytes depend on their version and on nothing else: no host, no processor, no version of Node.
@@ -11,7 +12,7 @@ import { zstdFrameSize } from "./zstd-frame.ts";
 const MEMORY_LEVEL = 9;
 
 /** Packs with pako and the WebAssembly of zstd, in any host. What they make stays valid. */
-export async function portablePack(packing: Packing): Promise<Pack> {
+export async function portablePack(packing: Packing, zstd: ZstdLoader = inlineZstd): Promise<Pack> {
   const { level } = packing;
   switch (packing.type) {
     case "deflate":
@@ -21,22 +22,10 @@ export async function portablePack(packing: Packing): Promise<Pack> {
     case "deflate-part":
       return (bytes) => deflatePart(bytes, level);
     case "zstd": {
-      const compress = await zstdCompress();
+      const compress = await zstd();
       return (bytes) => compress(bytes, level);
     }
   }
-}
-
-type ZstdCompress = (bytes: Uint8Array, level: number) => Uint8Array;
-let zstdReady: Promise<ZstdCompress> | undefined;
-
-/** Made ready once: a second time would take its memory from under the first. */
-function zstdCompress(): Promise<ZstdCompress> {
-  zstdReady ??= import("@bokuweb/zstd-wasm").then(async ({ compress, init }) => {
-    await init();
-    return compress;
-  });
-  return zstdReady;
 }
 
 function deflatePart(bytes: Uint8Array, level: number): Uint8Array {

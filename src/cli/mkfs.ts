@@ -10,7 +10,7 @@ import { UsageError } from "./exit.ts";
 import { type Ext4Tuning, ext4FieldsOf } from "./ext4-options.ts";
 import { sourceFields } from "./flags.ts";
 import type { OutputOptions, SourceOptions } from "./options.ts";
-import { checkOutputs, namedOutputs, openOutputs, outputName, printJson } from "./output.ts";
+import { checkOutputs, namedOutputs, openOutputs, outputName, printJson, unusedOptions } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { stageOptions } from "./source.ts";
 import { talk, warnAll } from "./talk.ts";
@@ -134,7 +134,7 @@ async function run(
   const tree = await stage(sourcesOf({ ...fields, root: [path] }), { ...staging, time, spoolDirectory });
   const { name, filesystem, extents, runs, written, sectorSize, freeBytes, warnings } = planned(tree);
   const { describeFilesystem, filesystemFree } = await import("../image/index.ts");
-  warnAll(voice, warnings);
+  warnAll(voice, [...warnings, ...unusedOptions(outputs, options)]);
   // What is no whole block stays free at the end: the image has the size that was asked for.
   const size = sizesOf(options).size ?? filesystem.plan.size;
   const free = (): Iterable<ByteRange> => filesystemFree(filesystem, size);

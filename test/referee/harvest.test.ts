@@ -189,7 +189,7 @@ describeWith(["e2fsck", "mount"], "a disk that a kernel has changed", () => {
       },
       {
         script: `mkdir -p d/e/tmp; for i in $(seq 500); do echo $i > d/e/tmp/$i; done; cat usr/lib/large > g
-          printf two > a; printf x > b; mv a h; printf one > a; mv h b; ln a d/link; sync; rm -r d/e/tmp many; mv g d/e/f`,
+          printf two > a; printf x > b; mv a h; printf one > a; mv h b; ln a d/link; sync -f .; rm -r d/e/tmp many; mv g d/e/f`,
         attributes: [
           ["user.y", "2"],
           ["user.x", "0"],
@@ -234,7 +234,7 @@ describeWith(["e2fsck", "mount"], "a disk that a kernel has changed", () => {
     const copy = join(scratch, "copy.img");
     const done = mountedRoot(path, original, "rw", (mountPoint) => {
       writeFileSync(join(mountPoint, "new"), "x");
-      run("sync", []);
+      run("sync", ["--file-system", mountPoint]);
       copyFileSync(path, copy);
       return true;
     });

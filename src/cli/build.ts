@@ -1,4 +1,4 @@
-import { formatSize, largestOf, parseTime } from "../bytes/index.ts";
+import { largestOf, parseTime } from "../bytes/index.ts";
 import { chooseFormat, formatFacts } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan } from "../image/index.ts";
 import { assemble, replaceFile } from "../node/index.ts";
@@ -12,9 +12,9 @@ import {
   checkOutputs,
   type NamedOutput,
   namedOutputs,
-  outputName,
   print,
   printJson,
+  wroteLine,
 } from "./output.ts";
 import { stageOptions } from "./source.ts";
 import { standardError } from "./streams.ts";
@@ -72,9 +72,9 @@ export async function runBuild(
   const { json = false, quiet = false, force = false, progress } = options;
   const spec = await specOf(path, options);
   const outputs = namedOutputs(outputsOf(spec), spec.format);
-  checkOutputs(outputs, { force, json });
-  if (spec.efiVars !== undefined) checkFile(spec.efiVars, outputs);
   const voice = talk({ quiet, progress });
+  checkOutputs(outputs, { force, json }, voice);
+  if (spec.efiVars !== undefined) checkFile(spec.efiVars, outputs);
   const planned = await planOf(spec, outputs, voice, signal);
   warnAll(voice, planned.warnings);
   const variables =
@@ -107,11 +107,8 @@ export async function runBuild(
     });
   }
   if (variables !== undefined) await replaceFile(spec.efiVars!, variables);
-  for (const { path, format } of outputs) {
-    voice.say(
-      `wrote ${outputName(path)}: ${planned.image.layout.name}, ${format}, ${formatSize(planned.size)}`,
-    );
-  }
+  const { size } = planned;
+  for (const output of outputs) voice.say(wroteLine(output, { kind: planned.image.layout.name, size }));
   if (spec.after !== undefined) await runAfter(spec.after, outputs, signal);
   if (json) await printJson(describe(written, formatsOf(outputs)));
 }

@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
-import { formatSize } from "../bytes/index.ts";
 import { copyDisk, type ReadableFormat } from "../formats/index.ts";
 import { aboutImage, nativeHash, openImage, packers } from "../node/index.ts";
 import { UsageError } from "./exit.ts";
 import { freeRangesOf } from "./free.ts";
 import type { OutputOptions } from "./options.ts";
-import { checkOutputs, namedOutputs, openOutputs, outputName, unusedOptions } from "./output.ts";
+import { checkOutputs, namedOutputs, openOutputs, unusedOptions, wroteLine } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { talk, warnAll } from "./talk.ts";
 
@@ -29,9 +28,9 @@ export async function runConvert(
 ): Promise<void> {
   const outputs = namedOutputs([...paths, ...(options.output ?? [])], options.format);
   if (outputs.length === 0) throw new UsageError("nowhere to write to: name the image behind the first one");
-  checkOutputs(outputs, options);
-  if (!outputs.some(({ path: output }) => existsSync(output))) readByTwoThreads();
   const voice = talk(options);
+  checkOutputs(outputs, options, voice);
+  if (!outputs.some(({ path: output }) => existsSync(output))) readByTwoThreads();
   const { disk, close } = await openImage(path, {
     format: options.from,
     isBackingAllowed: options.backing,
@@ -53,9 +52,7 @@ export async function runConvert(
       onWarning: voice.warn,
     };
     await aboutImage(path, () => copyDisk(disk, openOutputs(outputs, options, signal, voice), writing));
-    for (const { path: written, format } of outputs) {
-      voice.say(`wrote ${outputName(written)}: ${format}, ${formatSize(disk.size)}`);
-    }
+    for (const output of outputs) voice.say(wroteLine(output, { size: disk.size }));
   } finally {
     close();
   }

@@ -10,7 +10,7 @@ import { UsageError } from "./exit.ts";
 import { type Ext4Tuning, ext4FieldsOf } from "./ext4-options.ts";
 import { sourceFields } from "./flags.ts";
 import type { OutputOptions, SourceOptions } from "./options.ts";
-import { checkOutputs, namedOutputs, openOutputs, outputName, printJson, unusedOptions } from "./output.ts";
+import { checkOutputs, namedOutputs, openOutputs, printJson, unusedOptions, wroteLine } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { stageOptions } from "./source.ts";
 import { talk, warnAll } from "./talk.ts";
@@ -124,8 +124,8 @@ async function run(
   const { output, json = false } = options;
   if (output === undefined) throw new UsageError("nowhere to write to: name the image with -o");
   const outputs = namedOutputs(output, undefined);
-  checkOutputs(outputs, options);
   const voice = talk(options);
+  checkOutputs(outputs, options, voice);
   const { spool, ...fields } = await sourceFields(options);
   const paths = outputs.map((named) => named.path);
   const staging = stageOptions(paths, voice, signal);
@@ -151,8 +151,8 @@ async function run(
     reader: tree.reader,
     onProgress: voice.writing,
   });
-  for (const { path: output } of outputs) {
-    voice.say(`wrote ${outputName(output)}: ${name}, ${formatSize(size)}, ${formatSize(freeBytes)} free`);
+  for (const one of outputs) {
+    voice.say(`${wroteLine(one, { kind: name, size, what: "filesystem" })}, ${formatSize(freeBytes)} free`);
   }
   if (!json) return;
   await printJson(describeFilesystem(filesystem));

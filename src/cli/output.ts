@@ -1,9 +1,19 @@
+import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { parseSize } from "../bytes/index.ts";
+import { formatSize, parseSize } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { sequentialTarget, type Target } from "../extents/index.ts";
-import { chooseFormat, type FormatName, formatFacts, type Output, splitOutput } from "../formats/index.ts";
+import {
+  chooseFormat,
+  type FormatName,
+  formatFacts,
+  knownSuffixes,
+  type Output,
+  splitOutput,
+  unknownSuffix,
+} from "../formats/index.ts";
 import { fileTarget, outputPlace, spooledTarget } from "../node/index.ts";
+import { nearNames } from "../tables/index.ts";
 import { UsageError } from "./exit.ts";
 import { standardOutput, unfitStandardOutput } from "./streams.ts";
 import type { Talk } from "./talk.ts";
@@ -12,6 +22,8 @@ import type { Talk } from "./talk.ts";
 export interface NamedOutput {
   readonly path: string;
   readonly format: FormatName;
+  /** Whether nothing but the name says the format. */
+  readonly isByName?: boolean;
 }
 
 /**
@@ -23,7 +35,8 @@ export function namedOutputs(texts: readonly string[], format: string | undefine
   const outputs = texts.map((text) => {
     const { format: own, path } = splitOutput(text);
     if (path === "") throw new UsageError("the output has an empty name");
-    return { path, format: chooseFormat(own ?? format, path) };
+    const asked = own ?? format;
+    return { path, format: chooseFormat(asked, path), isByName: asked === undefined };
   });
   const seen = new Set<string>();
   for (const { path } of outputs) {
@@ -47,17 +60,21 @@ export interface WritingOptions {
 }
 
 /**
- * Looks whether the outputs can be written, so that nobody waits for an image that has nowhere to go.
+ * Looks whether the outputs can be written, so that nobody waits for an image that has nowhere to go. `voice` warns of
+ * names that may be mistyped.
  *
  * @throws UsageError and DiskwrightError `OUTPUT` for those that cannot.
  */
 export function checkOutputs(
   outputs: readonly NamedOutput[],
   { force = false, json = false }: { readonly force?: boolean; readonly json?: boolean },
+  voice: Talk,
 ): void {
-  for (const { path, format } of outputs) {
+  for (const { path, format, isByName = false } of outputs) {
     if (path !== "-") {
       fileTarget(path, { force });
+      const suffix = isByName && !isDevice(path) ? unknownSuffix(path) : undefined;
+      if (suffix !== undefined) voice.warn(`${path}: ${unknownName(suffix)}`);
       continue;
     }
     if (json) throw new UsageError("--json and the image cannot both go to standard output");
@@ -67,6 +84,20 @@ export function checkOutputs(
       `standard output is ${unfit}: send the image to a file or a pipe, such as -o disk.img or -o - | gzip; --force writes it all the same`,
     );
   }
+}
+
+function isDevice(path: string): boolean {
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status !== undefined && !status.isFile();
+}
+
+function unknownName(suffix: string): string {
+  const near = nearNames(suffix, knownSuffixes()).map((name) => `.${name}`);
+  const remedy =
+    near.length > 0
+      ? `did you mean ${near.join(", ")}?`
+      : "--format and FORMAT:FILE name another format, --format raw this one";
+  return `no format has names that end in .${suffix}, so a raw image is written; ${remedy}`;
 }
 
 /** Looks whether a file that is written beside the outputs can be, and is none of them. */
@@ -124,6 +155,31 @@ function targetOf(
     : spooledTarget(spool ?? tmpdir(), writeToStandardOutput);
 }
 
+/** Bytes that went to standard output. */
+let bytesSent = 0;
+
+/**
+ * What is said of an output that is written: how large the file is, and the disk in it where that is another number.
+ * `kind` is what the disk is, `what` what it is called.
+ */
+export function wroteLine(
+  { path, format }: NamedOutput,
+  { kind, size, what = "disk" }: { readonly kind?: string; readonly size: number; readonly what?: string },
+): string {
+  const file = path === "-" ? bytesSent : sizeOfFile(path);
+  const sizes =
+    file === undefined || file === size
+      ? formatSize(size)
+      : `${formatSize(file)} for a ${what} of ${formatSize(size)}`;
+  return `wrote ${outputName(path)}: ${[...(kind === undefined ? [] : [kind]), format, sizes].join(", ")}`;
+}
+
+/** Undefined for a device: it holds more than the image, or does not say. */
+function sizeOfFile(path: string): number | undefined {
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status?.isFile() ? status.size : undefined;
+}
+
 /** What an output is called in messages. */
 export function outputName(path: string): string {
   return path === "-" ? "standard output" : path;
@@ -132,6 +188,7 @@ export function outputName(path: string): string {
 /** Waits until the reader of a pipe has taken the bytes: they are reused afterwards. */
 function writeToStandardOutput(bytes: Uint8Array | string): Promise<void> {
   return new Promise((resolve, reject) => {
+    bytesSent += bytes.length;
     standardOutput().write(bytes, (error) => {
       if (error) reject(new DiskwrightError("OUTPUT", `standard output: ${error.message}`, { cause: error }));
       else resolve();

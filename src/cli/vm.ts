@@ -8,7 +8,7 @@ import { UsageError } from "./exit.ts";
 import { machineFields } from "./flags.ts";
 import { shellLine, stepOf } from "./machine.ts";
 import type { MachineOptions, OutputOptions } from "./options.ts";
-import { checkOutputs, namedOutputs, outputName, print, printJson } from "./output.ts";
+import { checkOutputs, namedOutputs, print, printJson, wroteLine } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { standardError, standardOutput } from "./streams.ts";
 import { talk, warnAll } from "./talk.ts";
@@ -47,7 +47,7 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
     if (outputs.some((output) => output.path === "-")) {
       throw new UsageError("standard output is for what the script prints: name a file with -o");
     }
-    checkOutputs(outputs, options);
+    checkOutputs(outputs, options, voice);
     warnAll(voice, disk.problems);
     const described = await aboutImage(path, () => describeDisk(disk));
     warnAll(voice, described.warnings);
@@ -74,7 +74,7 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
       await writeImage(stepped, planned, writing);
       return stepped.result;
     });
-    for (const { path: written, format } of outputs) voice.say(`wrote ${outputName(written)}: ${format}`);
+    for (const output of outputs) voice.say(wroteLine(output, { size: planned.size }));
     if (json) {
       const { exitCode, output, accelerator, kernel, timings } = result;
       await printJson({ exitCode, output, accelerator, kernel, timings });

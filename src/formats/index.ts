@@ -7,7 +7,9 @@ export {
   type FormatName,
   formatFacts,
   formatOfName,
+  knownSuffixes,
   splitOutput,
+  unknownSuffix,
 } from "./names.ts";
 export { type OpenDiskOptions, openDisk, READABLE_FORMATS, type ReadableFormat } from "./open.ts";
 export type { FreeRanges } from "./prepare.ts";

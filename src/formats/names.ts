@@ -186,6 +186,29 @@ export function chooseFormat(name: string | undefined, path: string): FormatName
   return "raw";
 }
 
+/** Names that end in these are of raw images: of disks, and of single filesystems. */
+const RAW_NAMES = new Set(
+  "bin dd disk image sdcard sdimg wic usb hddimg rootfs fs ext2 ext3 ext4 fat vfat fat12 fat16 fat32 esp".split(
+    " ",
+  ),
+);
+
+/**
+ * The end of a file's name where it may be meant for a format, and says none that is known: such a file is written
+ * raw. Numbers are those of versions, and a dot in front hides a file.
+ */
+export function unknownSuffix(path: string): string | undefined {
+  const last = suffixesOf(path)[1];
+  const isHidden = /(^|[\\/])\.[^.]+$/.test(path);
+  const isMeant = last !== "" && !isHidden && !/^\d+$/.test(last);
+  return isMeant && !RAW_NAMES.has(last) && formatOfName(path) === undefined ? last : undefined;
+}
+
+/** All ends of names that say a format. */
+export function knownSuffixes(): string[] {
+  return FORMAT_NAMES.flatMap((name) => formatFacts(name).suffixes);
+}
+
 /** The format that the end of a file's name says. */
 export function formatOfName(path: string): FormatName | undefined {
   return suffixesOf(path)

@@ -1,6 +1,6 @@
-// Packs the command line into a folder that needs nothing beside it. It is a few files: to find and to read a module takes a third of a millisecond, and there
-// are hundreds. They are CommonJS: as ECMAScript modules, the same code takes 10 to 20 ms longer to start. The
-// library is not packed.
+// Packs the command line into a folder that needs nothing beside it, of a few files: to find and to read a module takes
+// a third of a millisecond, and there are hundreds. They are CommonJS: as ECMAScript modules, the same code takes 10 to
+// 20 ms longer to start. The library is not packed.
 
 import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";

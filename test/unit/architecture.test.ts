@@ -96,6 +96,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "container",
     "bytes",
     "extents",
+    "tables",
     "tree",
     "ext4",
     "fat32",

@@ -11,7 +11,7 @@ export function isPattern(source: string): boolean {
  * of them a name that begins with a dot.
  */
 export async function expand(pattern: string): Promise<string[]> {
-  const { default: picomatch } = await import("picomatch");
+  const { nameMatcher } = await import("../glob/index.ts");
   const isAbsolute = pattern.startsWith("/");
   let found = [isAbsolute ? "/" : ""];
   for (const part of pattern.split("/").filter((name) => name !== "")) {
@@ -19,7 +19,7 @@ export async function expand(pattern: string): Promise<string[]> {
       found = found.map((directory) => join(directory, part));
       continue;
     }
-    const isMatch = picomatch(part, { dot: part.startsWith("."), nobrace: true, noextglob: true });
+    const isMatch = nameMatcher(part);
     found = found.flatMap((directory) => matches(directory, isMatch));
   }
   return found;

@@ -72,6 +72,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   tar: ["bytes", "extents", "tree"],
   mtree: ["bytes", "tree"],
+  glob: ["bytes"],
   ownership: ["bytes", "tree", "mtree"],
   compose: ["bytes", "extents", "tree", "mtree", "ownership"],
   node: [
@@ -81,6 +82,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "tree",
     "tar",
     "mtree",
+    "glob",
     "ownership",
     "compose",
     "mbr",

@@ -1,0 +1,1 @@
+export { nameMatcher, pathMatcher } from "./paths.ts";

@@ -85,6 +85,7 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     );
   later
     .command(mkfs, "fat", (command) => addJsonOption(addOutputOptions(addFatOptions(command))))
+    .alias("vfat")
     .argument("<source>", SOURCE_HELP)
     .summary("make a FAT filesystem")
     .description("Makes a FAT filesystem of a directory, FAT32 unless --bits says otherwise.")

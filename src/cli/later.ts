@@ -26,8 +26,8 @@ export class LaterOptions {
     parent.configureHelp({
       subcommandTerm: (command) => {
         const term = help.subcommandTerm(command);
-        const name = command.name();
-        return this.#pending.has(command) ? `${name} [options]${term.slice(name.length)}` : term;
+        const [names, ...rest] = term.split(" ");
+        return this.#pending.has(command) ? [names, "[options]", ...rest].join(" ") : term;
       },
     });
   }

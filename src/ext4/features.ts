@@ -1,3 +1,5 @@
+import { printable, utf8 } from "../bytes/index.ts";
+import { instead } from "../tables/index.ts";
 import { refuse } from "./refuse.ts";
 
 // Feature bits of the superblock. A kernel mounts a filesystem with unknown `compatible` bits, mounts one
@@ -163,7 +165,10 @@ export class FeatureSet {
  */
 export function chooseFeatures(type: Ext4Type, changes: readonly string[] = []): FeatureSet {
   const preset = PRESETS[type];
-  if (preset === undefined) refuse(`there is no type "${type}": use ext2, ext3 or ext4`);
+  if (preset === undefined) {
+    const types = Object.keys(PRESETS);
+    refuse(`there is no type "${printable(utf8(type))}": ${instead(type, types, types.join(", "))}`);
+  }
   const chosen = new Set<FeatureName>(preset);
   for (const change of changes) {
     if (change === "none") {
@@ -180,9 +185,9 @@ export function chooseFeatures(type: Ext4Type, changes: readonly string[] = []):
   // The checksums of metadata_csum replace those of uninit_bg; no filesystem has both.
   if (chosen.has("metadata_csum")) chosen.delete("uninit_bg");
   const features = new FeatureSet(chosen);
-  for (const { when, needs, instead } of REQUIREMENTS) {
+  for (const { when, needs, remedy } of REQUIREMENTS) {
     if (features.has(when) && !needs.some((name) => features.has(name))) {
-      refuse(`the feature ${when} needs ${needs.join(" or ")}: add ${instead}`);
+      refuse(`the feature ${when} needs ${needs.join(" or ")}: add ${remedy}`);
     }
   }
   if (features.has("meta_bg") && features.has("resize_inode")) {
@@ -200,20 +205,21 @@ interface Requirement {
   readonly when: FeatureName;
   /** One of these is needed. */
   readonly needs: readonly FeatureName[];
-  readonly instead: string;
+  /** What to add. */
+  readonly remedy: string;
 }
 
 const REQUIREMENTS: readonly Requirement[] = [
-  { when: "64bit", needs: ["extent"], instead: "extent, or remove it with ^64bit" },
-  { when: "metadata_csum_seed", needs: ["metadata_csum"], instead: "metadata_csum" },
-  { when: "orphan_file", needs: ["has_journal"], instead: "has_journal" },
-  { when: "fast_commit", needs: ["has_journal"], instead: "has_journal" },
+  { when: "64bit", needs: ["extent"], remedy: "extent, or remove it with ^64bit" },
+  { when: "metadata_csum_seed", needs: ["metadata_csum"], remedy: "metadata_csum" },
+  { when: "orphan_file", needs: ["has_journal"], remedy: "has_journal" },
+  { when: "fast_commit", needs: ["has_journal"], remedy: "has_journal" },
   {
     when: "resize_inode",
     needs: ["sparse_super", "sparse_super2"],
-    instead: "sparse_super, or remove it with ^resize_inode",
+    remedy: "sparse_super, or remove it with ^resize_inode",
   },
-  { when: "ea_inode", needs: ["ext_attr"], instead: "ext_attr" },
+  { when: "ea_inode", needs: ["ext_attr"], remedy: "ext_attr" },
 ];
 
 function featureNamed(name: string): FeatureName {
@@ -221,8 +227,9 @@ function featureNamed(name: string): FeatureName {
   const tables = [COMPATIBLE, INCOMPATIBLE, READ_ONLY_COMPATIBLE];
   if (tables.some((table) => Object.hasOwn(table, known))) return known as FeatureName;
   const all = tables.flatMap((table) => Object.keys(table)) as FeatureName[];
+  const written = all.filter((one) => NOT_WRITTEN[one] === undefined);
   return refuse(
-    `there is no feature "${name}": use ${all.filter((one) => NOT_WRITTEN[one] === undefined).join(", ")}`,
+    `there is no feature "${printable(utf8(name))}": ${instead(name, written, written.join(", "))}`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { byteKey, formatSize, printable, utf8, utf8Text } from "../bytes/index.ts";
+import { instead } from "../tables/index.ts";
 import { refuse } from "./refuse.ts";
 import type { Superblock } from "./structures.ts";
 
@@ -140,7 +141,10 @@ function mountOptionBits(names: readonly DefaultMountOption[]): number {
   for (const name of names) {
     const bit = MOUNT_OPTION_BITS[name];
     if (bit === undefined) {
-      refuse(`there is no default mount option "${name}": use ${Object.keys(MOUNT_OPTION_BITS).join(", ")}`);
+      const all = Object.keys(MOUNT_OPTION_BITS);
+      refuse(
+        `there is no default mount option "${printable(utf8(name))}": ${instead(name, all, all.join(", "))}`,
+      );
     }
     if ((bit & JOURNAL_MODES) !== 0 && (bits & JOURNAL_MODES) !== 0) {
       refuse(`${names.join(", ")}: a filesystem has one mode of its journal`);

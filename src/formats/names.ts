@@ -1,5 +1,6 @@
-import { GIB, MIB } from "../bytes/index.ts";
+import { GIB, MIB, printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
+import { instead } from "../tables/index.ts";
 
 /** What is to be known of a format before anything is written. */
 export interface FormatFacts {
@@ -157,6 +158,29 @@ const NOT_WRITTEN: Readonly<Record<string, string>> = {
   "tar.xz": "tar.xz",
 };
 
+/** What others call formats. */
+const OTHER_FORMAT_NAMES: Readonly<Record<string, FormatName>> = {
+  dd: "raw",
+  qcow: "qcow2",
+  vhdfixed: "vpc-fixed",
+  "vhd-fixed": "vpc-fixed",
+  gzip: "raw-gzip",
+  zstd: "raw-zstd",
+  streamoptimized: "vmdk-stream",
+  "vmdk-streamoptimized": "vmdk-stream",
+  "vmdk-stream-optimized": "vmdk-stream",
+  monolithicsparse: "vmdk",
+  sparse: "android-sparse",
+};
+
+/** Formats to use in place of an unknown one: what is meant by that name elsewhere, or is written like it, or all. */
+function insteadOfFormat(name: string): string {
+  const folded = name.toLowerCase();
+  const other = Object.hasOwn(OTHER_FORMAT_NAMES, folded) ? OTHER_FORMAT_NAMES[folded] : undefined;
+  const meant = other ?? formatOfSuffix(folded);
+  return instead(meant ?? name, meant === undefined ? FORMAT_NAMES : [meant], FORMAT_NAMES.join(", "));
+}
+
 /**
  * The format of an output: the one that is named, or the one that the end of the file's name says.
  *
@@ -167,7 +191,7 @@ export function chooseFormat(name: string | undefined, path: string): FormatName
     if ((FORMAT_NAMES as readonly string[]).includes(name)) return name as FormatName;
     throw new DiskwrightError(
       "INVALID_SPEC",
-      `format "${name}" cannot be written: use ${FORMAT_NAMES.join(", ")}`,
+      `format "${printable(utf8(name))}" cannot be written: ${insteadOfFormat(name)}`,
     );
   }
   const suffixes = suffixesOf(path);
@@ -238,7 +262,7 @@ export function splitOutput(text: string): { format: FormatName | undefined; pat
   }
   throw new DiskwrightError(
     "INVALID_SPEC",
-    `${text}: there is no format "${name}": use ${FORMAT_NAMES.join(", ")}; for a file of that name, write ./${text}`,
+    `${text}: there is no format "${name}": ${insteadOfFormat(name)}; for a file of that name, write ./${text}`,
     { path: text },
   );
 }

@@ -1,5 +1,6 @@
 import { printable, utf8 } from "../bytes/index.ts";
 import { throwProblems } from "../errors.ts";
+import { instead } from "../tables/index.ts";
 
 /**
  * Attribute bits of a partition. Bits 0 to 2 mean the same for every type (UEFI 2.10 §5.3.3, table 5-8);
@@ -75,7 +76,7 @@ function parseAttribute(word: string, problems: string[]): bigint {
   const bit = /^bit-(\d{1,2})$/.exec(word)?.[1];
   if (bit !== undefined && Number(bit) <= 63) return checkedBits(1n << BigInt(bit), problems);
   if (/^0x[0-9a-f]+$/i.test(word)) return checkedBits(BigInt(word), problems);
-  problems.push(`attribute "${printable(utf8(word))}": use ${KNOWN}`);
+  problems.push(`attribute "${printable(utf8(word))}": ${instead(word, BY_NAME.keys(), KNOWN)}`);
   return 0n;
 }
 

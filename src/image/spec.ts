@@ -1,5 +1,5 @@
 import { type BootInstallation, withInstallation } from "../boot/index.ts";
-import { type Identity, identity, MIB, parseGuid, parseSize } from "../bytes/index.ts";
+import { type Identity, identity, MIB, parseGuid, parseSize, printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import type { ContentReader } from "../extents/index.ts";
 import {
@@ -23,6 +23,7 @@ import {
   presetLayout,
 } from "../layouts/index.ts";
 import { PARTED_FILE_GEOMETRY } from "../mbr/index.ts";
+import { instead } from "../tables/index.ts";
 import type { Tree } from "../tree/index.ts";
 
 /** A size: bytes, or text such as `"512M"`. */
@@ -189,7 +190,7 @@ function layoutOf(spec: ImageSpec, sectorSize: 512 | 4096): NumberedLayout {
 
 function preset(name: string, spec: ImageSpec, sectorSize: 512 | 4096): Layout {
   const { compat, bootSize, label } = spec;
-  if (!isLayoutName(name)) throw invalid(`layout "${name}": use ${LAYOUT_NAMES.join(", ")}`);
+  if (!isLayoutName(name)) throw invalid(`layout "${printable(utf8(name))}": ${insteadOfLayout(name)}`);
   if (compat !== undefined) {
     return nixpkgsLayout(name, {
       bootSize: String(bootSize ?? NIXPKGS_BOOT_SIZE),
@@ -202,6 +203,21 @@ function preset(name: string, spec: ImageSpec, sectorSize: 512 | 4096): Layout {
     throw invalid(`boot size of ${bytes} bytes: use whole mebibytes, such as 256M`);
   }
   return presetLayout(name, { sectorSize, bootSize: bytes, label: label ?? DEFAULT_LABEL });
+}
+
+/** What others call what a layout has. */
+const OTHER_LAYOUT_NAMES: Readonly<Record<string, LayoutName>> = {
+  mbr: "legacy",
+  msdos: "legacy",
+  dos: "legacy",
+  bios: "legacy",
+  gpt: "efi",
+  uefi: "efi",
+};
+
+function insteadOfLayout(name: string): string {
+  const meant = Object.hasOwn(OTHER_LAYOUT_NAMES, name) ? OTHER_LAYOUT_NAMES[name] : undefined;
+  return instead(meant ?? name, LAYOUT_NAMES, LAYOUT_NAMES.join(", "));
 }
 
 function isLayoutName(name: string): name is LayoutName {

@@ -44,31 +44,59 @@ export const ext4Fields = {
 const EXT4_TYPES = ["ext2", "ext3", "ext4"] as const;
 const FAT_TYPES = ["fat", "fat12", "fat16", "fat32"] as const;
 
+/** What Linux calls a FAT filesystem, however many bits its entries have. */
+const LINUX_FAT = "vfat";
+
+/** A type of filesystem by its name. */
+const typeName = v.pipe(
+  oneOf(...EXT4_TYPES, ...FAT_TYPES, LINUX_FAT),
+  v.transform((name) => (name === LINUX_FAT ? ("fat" as const) : name)),
+);
+
+/** A mapping of fields, or the type alone. */
+function fieldsOrType<
+  const Fields extends v.GenericSchema<unknown, object>,
+  const Type extends v.GenericSchema<string, string>,
+>(fields: Fields, type: Type, expected: string) {
+  return v.pipe(
+    v.union([fields, type], expected),
+    v.transform((value) => (typeof value === "string" ? { type: value } : value) as v.InferOutput<Fields>),
+  );
+}
+
 /** How the root filesystem of a layout is made. */
 export const rootFilesystem = v.pipe(
-  v.strictObject(
-    { type: field(oneOf(...EXT4_TYPES), "The preset of features. Default ext4."), ...ext4Fields },
-    "the fields of an ext4 filesystem",
+  fieldsOrType(
+    v.strictObject(
+      { type: field(oneOf(...EXT4_TYPES), "The preset of features. Default ext4."), ...ext4Fields },
+      "the fields of an ext4 filesystem",
+    ),
+    oneOf(...EXT4_TYPES),
+    "ext2, ext3 or ext4, or a mapping of the fields of such a filesystem",
   ),
-  v.description("How the root filesystem is made."),
+  v.description("How the root filesystem is made: its type, or its fields."),
 );
 
 /** The filesystem of a partition. */
 export const filesystem = v.pipe(
-  v.strictObject(
-    {
-      type: v.pipe(
-        oneOf(...EXT4_TYPES, ...FAT_TYPES),
-        v.description("What it is. `fat` is the largest kind that the size allows."),
-      ),
-      label: field(text, "The volume label: up to 16 bytes, on FAT 11."),
-      uuid: field(guid, "The UUID of an ext4 filesystem. Default: derived from the seed."),
-      serial: field(number32, "The serial number of a FAT. Default: derived from the seed."),
-      ...ext4Fields,
-    },
-    "the fields of a filesystem",
+  fieldsOrType(
+    v.strictObject(
+      {
+        type: v.pipe(
+          typeName,
+          v.description("What it is. `fat`, or `vfat`, is the largest kind that the size allows."),
+        ),
+        label: field(text, "The volume label: up to 16 bytes, on FAT 11."),
+        uuid: field(guid, "The UUID of an ext4 filesystem. Default: derived from the seed."),
+        serial: field(number32, "The serial number of a FAT. Default: derived from the seed."),
+        ...ext4Fields,
+      },
+      "the fields of a filesystem",
+    ),
+    typeName,
+    "a type of filesystem, such as ext4 or fat32, or a mapping of its fields",
   ),
-  v.description("The filesystem of the partition."),
+  v.description("The filesystem of the partition: its type, or its fields."),
 );
 
 export const skipUnsupported = field(

@@ -109,7 +109,8 @@ class SpecDocument {
       throw invalid(`${this.#name}: it cannot be read: ${reason(error)}`);
     }
     const result = v.safeParse(schema, value);
-    if (!result.success) this.refuse(result.issues.flatMap((issue) => telling(issue)).map(problemOf));
+    if (!result.success)
+      this.refuse(result.issues.flatMap((issue) => telling(issue)).map((one) => problemOf(one, schema)));
     return result.output as v.InferOutput<Schema>;
   }
 
@@ -170,35 +171,46 @@ function telling(issue: v.BaseIssue<unknown>, above: Path = []): readonly Locate
   return deepest > path.length ? inner.filter((one) => one.path.length === deepest) : [{ issue, path }];
 }
 
-function problemOf({ issue, path }: Located): SpecProblem {
+/** `schema` is that of the whole document. */
+function problemOf({ issue, path }: Located, schema: v.GenericSchema): SpecProblem {
   if (issue.type === "strict_object" && issue.expected === "never") {
     // To the schema a list is an object whose keys are numbers.
     if (/^\d+$/.test(String(path.at(-1)))) {
       return { path: path.slice(0, -1), message: "expected a mapping of fields to values, found a list" };
     }
-    return { path, message: unknownField(path) };
+    return { path, message: unknownField(path, schema) };
   }
   if (issue.type === "strict_object" && issue.received === "undefined") {
     return { path: path.slice(0, -1), message: `${path.at(-1)} is missing` };
   }
   const found = issue.input === undefined ? "nothing" : shownValue(issue.input);
-  return { path, message: `expected ${issue.message}, found ${found}` };
+  const guess = typeof issue.input === "string" ? nearNames(issue.input, wordsOf(schema, path)) : [];
+  const meant = guess.length === 0 ? "" : `: did you mean ${guess.join(", ")}?`;
+  return { path, message: `expected ${issue.message}, found ${found}${meant}` };
+}
+
+/** The words that the field at a path can have. */
+function wordsOf(schema: unknown, path: Path): string[] {
+  const words = (one: AnySchema | undefined): string[] => {
+    if (one?.type === "optional") return words(one.wrapped);
+    if (one?.type === "picklist") return (one.options as unknown as unknown[]).map(String);
+    return one?.type === "union" ? (one.options ?? []).flatMap(words) : [];
+  };
+  return words(path.reduce(inner, schema) as AnySchema | undefined);
 }
 
 function startOf(node: unknown): number | undefined {
   return (node as Node | null | undefined)?.range?.[0];
 }
 
-function unknownField(path: Path): string {
-  const [guess] = nearNames(String(path.at(-1)), knownFields(path));
+function unknownField(path: Path, schema: v.GenericSchema): string {
+  const [guess] = nearNames(String(path.at(-1)), knownFields(path, schema));
   return guess === undefined ? "there is no such field" : `there is no such field: did you mean ${guess}?`;
 }
 
 /** The fields of the object that a path leads into, from the schema. */
-function knownFields(path: Path): string[] {
-  let schema: unknown = specSchema;
-  for (const key of path.slice(0, -1)) schema = inner(schema, key);
-  return Object.keys(unwrapped(schema)?.entries ?? {});
+function knownFields(path: Path, schema: unknown): string[] {
+  return Object.keys(unwrapped(path.slice(0, -1).reduce(inner, schema))?.entries ?? {});
 }
 
 interface AnySchema {

@@ -185,7 +185,8 @@ describe("parseAttributes", () => {
   ])("%o", (value, bits) => expect(parseAttributes(value)).toBe(bits));
 
   it.each<[readonly string[] | string | bigint, RegExp]>([
-    ["readonly", /"readonly": use required, no-block-io, .* no-auto, bit-48 … bit-63/],
+    ["readonly", /"readonly": did you mean read-only\?/],
+    ["frozen", /"frozen": use required, no-block-io, .* no-auto, bit-48 … bit-63/],
     ["bit-64", /"bit-64": use/],
     ["bit-17", /0x20000: bits 3 to 47 are reserved/],
     ["4", /"4": use .*0x8000000000000000/],

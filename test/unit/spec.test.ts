@@ -48,9 +48,29 @@ describe("what is wrong with a spec", () => {
       'f:1:1: layout: expected one of none, legacy, legacy+gpt, efi, efixbootldr, hybrid, found "mbr"',
     ],
     [
+      "a word that is nearly right",
+      "layout: uefi",
+      'f:1:1: layout: expected one of none, legacy, legacy+gpt, efi, efixbootldr, hybrid, found "uefi": did you mean efi?',
+    ],
+    [
+      "one of the words beside sizes",
+      "size: atuo",
+      'f:1:1: size: expected a size: bytes, or text such as "512M", or "auto" or "minimal", found "atuo": did you mean auto?',
+    ],
+    [
       "something deep",
       "partitions:\n- filesystem:\n    type: ext5",
-      'f:3:5: partitions[0].filesystem.type: expected one of ext2, ext3, ext4, fat, fat12, fat16, fat32, found "ext5"',
+      'f:3:5: partitions[0].filesystem.type: expected one of ext2, ext3, ext4, fat, fat12, fat16, fat32, vfat, found "ext5": did you mean ext2, ext3, ext4?',
+    ],
+    [
+      "a type in place of a mapping",
+      "partitions: [{filesystem: vfta}]",
+      'f:1:15: partitions[0].filesystem: expected a type of filesystem, such as ext4 or fat32, or a mapping of its fields, found "vfta": did you mean vfat?',
+    ],
+    [
+      "a type that the root filesystem cannot have",
+      "filesystem: vfat",
+      'f:1:1: filesystem: expected ext2, ext3 or ext4, or a mapping of the fields of such a filesystem, found "vfat"',
     ],
     [
       "a type that is missing",
@@ -158,6 +178,22 @@ describe("reading", () => {
       path: "/x",
       mode: "1777",
     });
+  });
+  it("takes the type of a filesystem alone, and vfat for FAT", () => {
+    const text =
+      "filesystem: ext3\npartitions: [{filesystem: ext4}, {filesystem: vfat}, {filesystem: {type: vfat}}]";
+    expect(files.readSpec(text, "f")).toEqual({
+      filesystem: { type: "ext3" },
+      partitions: ["ext4", "fat", "fat"].map((type) => ({ filesystem: { type } })),
+    });
+    expect(files.readItem("partitions", "filesystem: ext4", "--partition")).toEqual({
+      filesystem: { type: "ext4" },
+    });
+  });
+  it("guesses the fields of an item from those of its own list", () => {
+    expect(() => files.readItem("partitions", "nmae: x", "--partition")).toThrow(
+      "--partition:1:1: nmae: there is no such field: did you mean name?",
+    );
   });
   it("takes a file of rules alone", () => {
     expect(files.readContents("- {source: a b, target: /c}", "f")).toEqual([{ source: "a b", target: "/c" }]);

@@ -29,7 +29,7 @@ interface PendingOwner {
  */
 export class Composition {
   readonly warnings: string[] = [];
-  readonly #draft = new TreeDraft();
+  readonly #draft = new TreeDraft({ followsSymlinks: true });
   readonly #time: number;
   /** What laid something, for messages about what comes later: `root base.tar`, `contents[2] ./etc`. */
   readonly #parts: string[] = [""];
@@ -104,18 +104,19 @@ export class Composition {
   makeDirectory(rule: DirectoryRule, name: string): void {
     const at = this.#target(rule.path, name);
     if (at === undefined) return;
-    const existing = this.#draft.find(at);
+    const existing = this.#draft.resolve(at);
     if (existing !== undefined && !this.#draft.isDirectory(existing)) {
       this.#problems.push(
         `${name}: ${this.#draft.displayPath(existing)} exists already, and is no directory`,
       );
       return;
     }
-    this.#makeParents(at);
-    const before =
-      existing === undefined ? this.#fresh(fileMode.DIRECTORY | 0o755) : this.#draft.attributes(existing);
-    const mode = this.#modeChange(rule.mode, name)(before.mode);
-    this.#put(at, { ...before, mode }, rule, name);
+    const row = this.#directoryAt(at);
+    if (row === undefined) return;
+    const before = this.#draft.attributes(row);
+    this.#draft.setAttributes(row, { ...before, mode: this.#modeChange(rule.mode, name)(before.mode) });
+    this.#own([row], rule, name);
+    this.#note(row, this.#newPart(name));
   }
 
   makeSymlink(rule: SymlinkRule, name: string): void {
@@ -204,10 +205,17 @@ export class Composition {
 
   /** Makes the directories above a path, where they are missing, with a time of their own. */
   #makeParents(path: Uint8Array): void {
-    for (let slash = path.indexOf(SLASH, 1); slash >= 0; slash = path.indexOf(SLASH, slash + 1)) {
-      const parent = path.subarray(0, slash);
-      if (this.#draft.find(parent) === undefined) this.#draft.put(parent, this.#fresh(PLAIN_DIRECTORY.mode));
+    this.#directoryAt(path.subarray(0, path.lastIndexOf(SLASH)));
+  }
+
+  /** The directory that a path leads to. What is missing of it is made, with a time of its own. */
+  #directoryAt(path: Uint8Array): number | undefined {
+    const firstMade = this.#draft.length;
+    const row = this.#draft.directoryAt(path);
+    for (let made = firstMade; made < this.#draft.length; made++) {
+      this.#draft.setAttributes(made, this.#fresh(PLAIN_DIRECTORY.mode));
     }
+    return row;
   }
 
   #modeChange(text: string | undefined, name: string): (mode: number) => number {

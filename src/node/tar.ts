@@ -157,7 +157,7 @@ class Unpacking {
   readonly #options: TarOptions;
   readonly #spool: Spool | undefined;
   readonly #keepsXattr: XattrFilter | undefined;
-  readonly #draft = new TreeDraft();
+  readonly #draft = new TreeDraft({ followsSymlinks: true });
   readonly #origin: TarOrigin;
   readonly #originNumber: number;
   /** Members whose names begin with a slash. */

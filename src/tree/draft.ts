@@ -6,7 +6,7 @@ import type { DataRange, Device } from "./entry.ts";
 import { DIRECTORY, FILE, TYPE_MASK, typeOfMode } from "./mode.ts";
 import { enlarged, NameTable } from "./name-table.ts";
 import { climbs, lastName, nameRanges } from "./path.ts";
-import { type PathSpace, resolvedRow } from "./resolve.ts";
+import { type DeadEnd, followPath, type PathSpace } from "./resolve.ts";
 import type { ContentOrigin, Tree } from "./tree.ts";
 import { XattrTable } from "./xattrs.ts";
 
@@ -25,6 +25,17 @@ export interface LayOptions {
   readonly links?: Map<string, number>;
   /** Told when a directory takes the place of something else, or the other way round. */
   readonly onReplaced?: (path: string, before: string, now: string) => void;
+}
+
+/** What a draft starts with. */
+export interface DraftOptions {
+  /** The root's attributes. Without them it is implied until it is put. */
+  readonly root?: RowAttributes;
+  /**
+   * Paths that go through symlinks to directories lead into those directories, and a directory that is put over
+   * such a symlink is the one that it leads to. Without it, a symlink on the way of a path is a problem.
+   */
+  readonly followsSymlinks?: boolean;
 }
 
 /** A hard link whose target was not there yet. */
@@ -71,19 +82,30 @@ export class TreeDraft {
   /** Directories that are only known from the paths of others. */
   readonly #implied = new Set<number>();
   readonly #pendingLinks: PendingLink[] = [];
+  readonly #followsSymlinks: boolean;
   readonly #space: PathSpace = {
     child: (directory, path, start, end) => this.#names.find(directory, path, start, end),
     parent: (row) => (row === 0 ? 0 : this.#names.parent(row)),
     isDirectory: (row) => this.isDirectory(row),
     target: (row) => this.#targets.get(this.#inode[row]!),
   };
+  /** The same, with implied directories where a name is missing. */
+  readonly #growingSpace: PathSpace = {
+    ...this.#space,
+    make: (directory, path, start, end) => this.#imply(directory, path, start, end),
+  };
   /** The directory that was asked for last: entries mostly come directory by directory. */
   #lastDirectory: { readonly path: Uint8Array; readonly row: number } | undefined;
 
-  /** The root is implied until it is put, unless its attributes are given. */
-  constructor(root?: RowAttributes) {
+  constructor({ root, followsSymlinks = false }: DraftOptions = {}) {
+    this.#followsSymlinks = followsSymlinks;
     this.#append(0, NO_BYTES, 0, 0, root ?? PLAIN_DIRECTORY);
     if (root === undefined) this.#implied.add(0);
+  }
+
+  /** Rows so far, those that are gone among them: the next one has this number. */
+  get length(): number {
+    return this.#names.length;
   }
 
   /** Adds a source of content; the number is what {@link RowAttributes.origin} refers to. */
@@ -99,14 +121,37 @@ export class TreeDraft {
     return this.#origins.push(origin) - 1;
   }
 
-  /** The row that has a path. Symlinks are not followed. */
+  /**
+   * The row that has a path. The path goes through symlinks to directories where the draft follows them; a symlink
+   * at its end is what is found.
+   */
   find(path: Uint8Array): number | undefined {
-    let row: number | undefined = 0;
-    for (const { start, end } of nameRanges(path)) {
-      row = this.#names.find(row, path, start, end);
-      if (row === undefined) return undefined;
-    }
-    return row;
+    const last = lastName(path);
+    if (last === undefined) return 0;
+    const above = path.subarray(0, last.start);
+    const parent = this.#followsSymlinks ? this.resolve(above) : this.#findPlainly(above);
+    return parent === undefined ? undefined : this.#names.find(parent, path, last.start, last.end);
+  }
+
+  /**
+   * The row that a path leads to, over all symlinks, none of which leads out of the tree. `undefined` when it leads
+   * nowhere, or in a circle.
+   */
+  resolve(path: Uint8Array): number | undefined {
+    const found = followPath(this.#space, path);
+    return typeof found === "number" ? found : undefined;
+  }
+
+  /**
+   * The directory that a path leads to, over all symlinks. What is missing of it is made, and is implied; so is what
+   * is missing where a symlink points to. `undefined` when something else is in the way of `entry`, for which the
+   * directory is, and which is noted in {@link problems}.
+   */
+  directoryAt(path: Uint8Array, entry = path): number | undefined {
+    const found = followPath(this.#growingSpace, path);
+    if (typeof found === "number" && this.isDirectory(found)) return found;
+    this.#noteDeadEnd(entry, typeof found === "number" ? { reason: "no directory", row: found } : found);
+    return undefined;
   }
 
   /**
@@ -153,7 +198,7 @@ export class TreeDraft {
    * What the file at a path holds; symlinks are followed within the tree. `undefined` when there is none.
    */
   contentAt(path: Uint8Array): Content | undefined {
-    const row = resolvedRow(this.#space, path);
+    const row = this.resolve(path);
     if (row === undefined) return undefined;
     const inode = this.#inode[row]!;
     if (inode === NONE || (this.#mode[inode]! & TYPE_MASK) !== FILE) return undefined;
@@ -245,12 +290,16 @@ export class TreeDraft {
     const inode = this.#inode[row]!;
     if (inode !== NONE) this.#setInode(inode, attributes);
     this.#implied.delete(row);
+    // A symlink that now points elsewhere changes where paths lead.
+    this.#lastDirectory = undefined;
   }
 
   /**
    * Lays a tree at a path, over what is there: directories are merged, with the attributes of the newer one
    * unless nothing but paths tells of it; everything else is replaced. A directory that is implied does not
-   * replace what is no directory: that is noted in {@link problems}.
+   * replace what is no directory: that is noted in {@link problems}. Where the draft follows symlinks, a directory
+   * over a symlink to one is merged into that one, and both the symlink and the attributes of the directory that it
+   * leads to stay, as with `tar --keep-directory-symlink`; the path itself means the directory that it leads to.
    */
   lay(tree: Tree, path: Uint8Array, options: LayOptions = {}): void {
     const { from = 0, skip, onLaid, links, onReplaced } = options;
@@ -282,6 +331,13 @@ export class TreeDraft {
     for (let row = start; row < end; row++) {
       const parent = rowOf[columns.parent[row]!]!;
       if (parent === NONE || skip?.(row)) continue;
+      if (this.#isLive[parent] === 0) {
+        // Two directories of the tree led to one here, and something else has replaced it.
+        this.problems.push(
+          `${tree.displayPath(row)}: the directory that it lies in was replaced by another entry`,
+        );
+        continue;
+      }
       layRow(row, (attributes) =>
         this.#overlayBelow(parent, tree.name(row), attributes, tree.isImplied(row), onReplaced),
       );
@@ -341,6 +397,8 @@ export class TreeDraft {
       this.setAttributes(existing, attributes);
       return existing;
     }
+    const behind = (attributes.mode & TYPE_MASK) === DIRECTORY ? this.#directoryBehind(existing) : undefined;
+    if (behind !== undefined) return behind;
     this.remove(existing);
     return this.#append(parent, path, start, end, attributes);
   }
@@ -355,6 +413,14 @@ export class TreeDraft {
     if (last === undefined) return isImplied ? 0 : this.#putRoot(path, attributes);
     const parent = this.#parentOf(path, last.start);
     if (parent === undefined) return undefined;
+    const existing = this.#names.find(parent, path, last.start, last.end);
+    const isDirectory = (attributes.mode & TYPE_MASK) === DIRECTORY;
+    if (isDirectory && this.#followsSymlinks && existing !== undefined && this.#isSymlink(existing)) {
+      // The path was given: it means the directory that it leads to.
+      const directory = this.directoryAt(path);
+      if (directory !== undefined && !isImplied) this.setAttributes(directory, attributes);
+      return directory;
+    }
     return this.#overlayBelow(parent, path.subarray(last.start, last.end), attributes, isImplied, onReplaced);
   }
 
@@ -370,7 +436,12 @@ export class TreeDraft {
       const isDirectory = (attributes.mode & TYPE_MASK) === DIRECTORY;
       const wasDirectory = this.isDirectory(existing);
       if (isImplied && wasDirectory) return existing;
+      if (isImplied && this.#followsSymlinks && this.#isSymlink(existing)) {
+        return this.directoryAt(this.path(existing));
+      }
       if (isDirectory !== wasDirectory) {
+        const behind = isDirectory ? this.#directoryBehind(existing) : undefined;
+        if (behind !== undefined) return behind;
         const path = this.displayPath(existing);
         const before = this.#kindOf(existing);
         if (isImplied) {
@@ -394,23 +465,64 @@ export class TreeDraft {
   #parentOf(path: Uint8Array, end: number): number | undefined {
     const last = this.#lastDirectory;
     if (last !== undefined && last.path.length === end && startsWith(path, last.path)) return last.row;
-    let row = 0;
-    for (const { start, end: nameEnd } of nameRanges(path.subarray(0, end))) {
-      const child = this.#names.find(row, path, start, nameEnd);
+    const above = path.subarray(0, end);
+    const row = this.#followsSymlinks ? this.directoryAt(above, path) : this.#makePlainly(above, path);
+    if (row !== undefined) this.#lastDirectory = { path: above.slice(), row };
+    return row;
+  }
+
+  /** The directory that has a path, for the sake of an entry below it. */
+  #makePlainly(path: Uint8Array, entry: Uint8Array): number | undefined {
+    let row: number | undefined = 0;
+    for (const { start, end } of nameRanges(path)) {
+      const child: number | undefined = this.#names.find(row, path, start, end);
       if (child !== undefined && !this.isDirectory(child)) {
-        const kind = this.#kindOf(child);
-        this.problems.push(
-          `${this.displayPath(child)}: is a ${kind}, but other entries lie below it: ${shown(path)}`,
-        );
+        this.#noteDeadEnd(entry, { reason: "no directory", row: child });
         return undefined;
       }
-      const next = child ?? this.#append(row, path, start, nameEnd, PLAIN_DIRECTORY);
-      if (next === undefined) return undefined;
-      if (child === undefined) this.#implied.add(next);
-      row = next;
+      row = child ?? this.#imply(row, path, start, end);
+      if (row === undefined) return undefined;
     }
-    this.#lastDirectory = { path: path.slice(0, end), row };
     return row;
+  }
+
+  #findPlainly(path: Uint8Array): number | undefined {
+    let row: number | undefined = 0;
+    for (const { start, end } of nameRanges(path)) {
+      row = this.#names.find(row, path, start, end);
+      if (row === undefined) return undefined;
+    }
+    return row;
+  }
+
+  /** Makes a directory that is only known from the path of something else. */
+  #imply(parent: number, path: Uint8Array, start: number, end: number): number | undefined {
+    const row = this.#append(parent, path, start, end, PLAIN_DIRECTORY);
+    if (row !== undefined) this.#implied.add(row);
+    return row;
+  }
+
+  #isSymlink(row: number): boolean {
+    return this.#targets.has(this.#inode[row]!);
+  }
+
+  /** The directory that a symlink leads to, where the draft follows symlinks. */
+  #directoryBehind(row: number): number | undefined {
+    if (!this.#followsSymlinks || !this.#isSymlink(row)) return undefined;
+    const found = followPath(this.#space, this.path(row));
+    return typeof found === "number" && this.isDirectory(found) ? found : undefined;
+  }
+
+  /** Notes why nothing can lie at a path. */
+  #noteDeadEnd(path: Uint8Array, { reason, row }: DeadEnd): void {
+    // A name that cannot be made has been noted already.
+    if (reason === "missing") return;
+    const place = this.displayPath(row);
+    this.problems.push(
+      reason === "circle"
+        ? `${shown(path)}: the symlinks on the way lead in a circle, or are more than Linux follows: see ${place}`
+        : `${place}: is a ${this.#kindOf(row)}, but other entries lie below it: ${shown(path)}`,
+    );
   }
 
   /** A new row; `undefined` when no directory can hold the name. */

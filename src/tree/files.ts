@@ -26,7 +26,7 @@ export interface AddedFile {
 export function withFiles(tree: Tree, files: readonly AddedFile[], time: number | undefined): Tree {
   if (files.length === 0) return tree;
   const attributes = { ...PLAIN_DIRECTORY, mtimeSeconds: time ?? 0 };
-  const draft = new TreeDraft();
+  const draft = new TreeDraft({ followsSymlinks: true });
   draft.lay(tree, NO_BYTES);
   const origin = draft.addOrigin({ content: (key) => files[key]!.content });
   files.forEach(({ path, content, data }, key) => {

@@ -170,6 +170,85 @@ describe("TreeDraft", () => {
   });
 });
 
+describe("TreeDraft, where it follows symlinks", () => {
+  const symlink = (target: string): RowAttributes => ({
+    ...PLAIN_DIRECTORY,
+    mode: fileMode.SYMLINK | 0o777,
+    target: utf8(target),
+  });
+  /** A draft with some symlinks, whose targets stand behind their paths: `lib>usr/lib`; all else is a directory. */
+  const draftOf = (...entries: readonly string[]): TreeDraft => {
+    const draft = new TreeDraft({ followsSymlinks: true });
+    for (const entry of entries) {
+      const [path, target] = entry.split(">");
+      put(draft, path!, target === undefined ? DIRECTORY : symlink(target));
+    }
+    return draft;
+  };
+
+  it.each<[string, readonly string[], string]>([
+    ["to a directory", ["usr/lib", "lib>usr/lib"], "/usr/lib/x"],
+    ["with an absolute target", ["usr/lib", "lib>/usr/lib"], "/usr/lib/x"],
+    ["in a chain", ["usr/lib", "l>usr", "m>l/../l", "lib>m/lib"], "/usr/lib/x"],
+    ["with .. from where the way leads", ["a/b", "a/c", "u>a/b", "lib>u/../c"], "/a/c/x"],
+    ["out of the root, which contains it", ["usr/lib", "lib>../../usr/lib"], "/usr/lib/x"],
+    ["to a directory that is missing, and is made", ["lib>usr/lib"], "/usr/lib/x"],
+  ])("leads a path through a symlink %s", (_, entries, place) => {
+    const draft = draftOf(...entries);
+    put(draft, "lib/x", FILE);
+    draft.putLink(utf8("hard"), utf8("lib/x"));
+    draft.lay(treeOf([{ path: "lib/y", type: "file" }]), utf8("/"));
+    draft.lay(treeOf([{ path: "z", type: "file" }]), utf8("/lib"));
+    const tree = draft.finish();
+    expect(tree.linkCount(tree.find(place)!)).toBe(2);
+    expect(tree.find(place.replace("x", "y"))).toBeDefined();
+    expect(tree.find(place.replace("x", "z"))).toBeDefined();
+    expect(tree.isSymlink(tree.find("lib")!)).toBe(true);
+  });
+
+  it("keeps a symlink to a directory, and the attributes of that one, when a directory is put over it", () => {
+    const draft = draftOf("usr/lib", "lib>usr/lib");
+    put(draft, "lib", { ...DIRECTORY, mode: fileMode.DIRECTORY | 0o711 });
+    draft.lay(treeOf([{ path: "lib", type: "directory", mode: 0o711 }]), utf8(""));
+    const tree = draft.finish();
+    expect(tree.isSymlink(tree.find("lib")!)).toBe(true);
+    expect(tree.columns.mode[tree.find("usr/lib")!]).toBe(DIRECTORY.mode);
+  });
+
+  it("replaces a symlink that leads to no directory by a directory that is put over it", () => {
+    const draft = draftOf("lib>usr/lib", "loop>loop");
+    put(draft, "lib", DIRECTORY);
+    put(draft, "loop", DIRECTORY);
+    expect(paths(draft.finish())).toEqual(["/", "/lib", "/loop"]);
+  });
+
+  it("refuses paths that lead in circles or through files, with both paths", () => {
+    const draft = draftOf("a>b", "b>a", "lib>file");
+    put(draft, "file", FILE);
+    put(draft, "a/x", FILE);
+    put(draft, "lib/y", FILE);
+    expect(() => draft.finish()).toThrow(
+      "a/x: the symlinks on the way lead in a circle, or are more than Linux follows: see /a\n" +
+        "  /file: is a file, but other entries lie below it: lib/y",
+    );
+  });
+
+  it("loses no entry in silence when another entry replaces the directory that it was led to", () => {
+    const draft = draftOf("a>d", "d");
+    const replaced: string[] = [];
+    draft.lay(
+      treeOf([
+        { path: "a/x", type: "file" },
+        { path: "d", type: "file" },
+      ]),
+      utf8(""),
+      { onReplaced: (path) => replaced.push(path) },
+    );
+    expect(replaced).toEqual(["/d"]);
+    expect(() => draft.finish()).toThrow("/a/x: the directory that it lies in was replaced by another entry");
+  });
+});
+
 /** The row of a path of any bytes. */
 function rowOf(tree: Tree, path: Uint8Array): number | undefined {
   for (let row = 0; row < tree.length; row++) {

@@ -148,8 +148,15 @@ describe("withFiles", () => {
     expect(result.data(result.find("sparse")!)).toEqual(data);
   });
 
+  it("goes through symlinks to directories", () => {
+    const tree = treeOf([link("etc", "usr/etc"), file("usr/etc/hosts")]);
+    const result = withFiles(tree, [added("/etc/fstab", "")], undefined);
+    expect(result.find("/usr/etc/fstab")).toBeDefined();
+    expect(result.isSymlink(result.find("/etc")!)).toBe(true);
+  });
+
   it("refuses all paths at once that cannot be", () => {
-    const tree = treeOf([file("a/b"), link("l", "a")]);
+    const tree = treeOf([file("a/b"), link("l", "/l")]);
     const files = [
       added("/a", ""),
       added("/a/b/c", ""),
@@ -162,7 +169,7 @@ describe("withFiles", () => {
         "files cannot be added:",
         "/a: a file is to be written there, but it is a directory",
         "/a/b: is a file, but other entries lie below it: /a/b/c",
-        "/l: is a symlink, but other entries lie below it: /l/x",
+        "/l/x: the symlinks on the way lead in a circle, or are more than Linux follows: see /l",
         '../x: ".." would leave the tree',
         "/: a file is to be written there, but it is a directory",
       ].join("\n  "),

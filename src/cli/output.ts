@@ -81,7 +81,7 @@ export function checkOutputs(
     const unfit = force || formatFacts(format).isText ? undefined : unfitStandardOutput();
     if (unfit === undefined) continue;
     throw new UsageError(
-      `standard output is ${unfit}: send the image to a file or a pipe, such as -o disk.img or -o - | gzip; --force writes it all the same`,
+      `standard output is ${unfit}: send the image to a file or a pipe, or insist with --force`,
     );
   }
 }

@@ -64,7 +64,7 @@ function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: numbe
 /** `diskwright mkfs ext4` */
 export async function runExt4(path: string, options: Ext4Options, signal: AbortSignal): Promise<void> {
   const { ext4Runs, ext4Written, planExt4, writeExt4 } = await import("../ext4/index.ts");
-  await run(path, options, signal, (tree) => {
+  await run(path, options, signal, true, (tree) => {
     const { label, time = sourceDateEpoch() } = options;
     const plan = planExt4(tree, {
       ...ext4TuningOf(ext4FieldsOf(options)),
@@ -89,7 +89,7 @@ export async function runExt4(path: string, options: Ext4Options, signal: AbortS
 /** `diskwright mkfs fat` */
 export async function runFat(path: string, options: FatOptions, signal: AbortSignal): Promise<void> {
   const { fatWritten, planFat, writeFat } = await import("../fat32/index.ts");
-  await run(path, options, signal, (tree) => {
+  await run(path, options, signal, false, (tree) => {
     const { label, bits = "32", sectorSize = "512", time = sourceDateEpoch() } = options;
     const plan = planFat(tree, {
       ...sizesOf(options),
@@ -119,6 +119,7 @@ async function run(
   path: string,
   options: FilesystemOptions,
   signal: AbortSignal,
+  hasOwners: boolean,
   planned: (tree: Tree) => Planned,
 ): Promise<void> {
   const { output, json = false } = options;
@@ -131,7 +132,8 @@ async function run(
   const staging = stageOptions(paths, voice, signal);
   const time = options.time ?? sourceDateEpoch();
   const spoolDirectory = spool ?? staging.spoolDirectory;
-  const tree = await stage(sourcesOf({ ...fields, root: [path] }), { ...staging, time, spoolDirectory });
+  const sources = sourcesOf({ ...fields, root: [path] });
+  const tree = await stage(sources, { ...staging, hasOwners, time, spoolDirectory });
   const { name, filesystem, extents, runs, written, sectorSize, freeBytes, warnings } = planned(tree);
   const { describeFilesystem, filesystemFree } = await import("../image/index.ts");
   warnAll(voice, [...warnings, ...unusedOptions(outputs, options)]);

@@ -10,6 +10,7 @@ export function stageOptions(outputs: readonly string[], talk: Talk, signal: Abo
     ...(files.length > 0 ? { spoolDirectory: dirname(resolve(files[0]!)) } : {}),
     onLeftOut: (path) => talk.say(`left out ${path}: it is the output`),
     onWarning: (warning) => talk.warn(warning),
+    onNote: (note) => talk.note(note),
     signal,
     onProgress: talk.scanning,
   };

@@ -12,6 +12,8 @@ export interface Talk {
   end(): void;
   /** Something that stays to be read. */
   say(text: string): void;
+  /** Something that may not be expected, and is said once. */
+  note(text: string): void;
   /** Something that should not be missed, even when quiet. */
   warn(text: string): void;
 }
@@ -39,6 +41,7 @@ export function warnAll(voice: Talk, warnings: readonly string[]): void {
 export function talk({ quiet = false, progress = "auto" }: TalkOptions): Talk {
   const style = quiet ? "none" : progress === "auto" ? automaticStyle() : progress;
   const show = STYLES[style]();
+  const noted = new Set<string>();
   return {
     scanning: (source, entries) => show(() => `scanning ${source}: ${entries} entries`, false),
     writing: (state) =>
@@ -47,6 +50,12 @@ export function talk({ quiet = false, progress = "auto" }: TalkOptions): Talk {
     say(text): void {
       clearLine();
       if (!quiet) standardError().write(`${text}\n`);
+    },
+    note(text): void {
+      if (quiet || noted.has(text)) return;
+      noted.add(text);
+      clearLine();
+      standardError().write(`${paint("36", "note:")} ${text}\n`);
     },
     warn(text): void {
       clearLine();

@@ -48,8 +48,11 @@ export async function assemble(spec: Spec, options: StageOptions = {}): Promise<
     if (file !== undefined) partitions.push({ raw: await raw(file) });
     else if (SOURCES.every((name) => fields[name] === undefined)) partitions.push({});
     else {
-      const { xattrs = spec.xattrs, holes = spec.holes } = fields;
-      partitions.push({ tree: await stage(sourcesOf({ ...fields, xattrs, holes }), staged) });
+      const { xattrs = spec.xattrs, holes = spec.holes, filesystem } = fields;
+      const hasOwners = !(filesystem?.type ?? "ext4").startsWith("fat");
+      partitions.push({
+        tree: await stage(sourcesOf({ ...fields, xattrs, holes }), { ...staged, hasOwners }),
+      });
     }
   }
   throwProblems("SOURCE_UNREADABLE", "the spec names files that cannot be read", unreadable);

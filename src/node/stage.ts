@@ -29,6 +29,10 @@ export interface StageOptions {
   readonly onLeftOut?: ((path: string) => void) | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onWarning?: ((warning: string) => void) | undefined;
+  /** Called with what the user may not expect, though nothing that is known to be there is lost. */
+  readonly onNote?: ((note: string) => void) | undefined;
+  /** Whether the filesystem stores owners. Default: it does. */
+  readonly hasOwners?: boolean | undefined;
   /** Called now and then with what is being read, and the number of entries found so far. */
   readonly onProgress?: ((source: string, entries: number) => void) | undefined;
 }
@@ -92,7 +96,10 @@ class Staging {
     const own = source.owner !== undefined || source.idMap || source.uidMap || source.gidMap;
     const { owner, idMap = [], uidMap = [], gidMap = [] } = own ? source : this.#sources;
     const ranges = [...idMap, ...uidMap, ...gidMap];
-    if (owner === undefined && ranges.length === 0) return tree;
+    if (owner === undefined && ranges.length === 0) {
+      this.#noteOwners(source.source, tree);
+      return tree;
+    }
     const { mapIds, parseIdMap, parseOwner } = await import("../ownership/index.ts");
     if (owner !== undefined) {
       const { uid, gid } = parseOwner(owner);
@@ -102,6 +109,20 @@ class Staging {
       uid: parseIdMap([...idMap, ...uidMap]),
       gid: parseIdMap([...idMap, ...gidMap]),
     });
+  }
+
+  /** Whoever is not root cannot have given the files of a directory the owners that they are to have. */
+  #noteOwners(source: string, tree: Tree): void {
+    const { onNote, hasOwners = true } = this.#options;
+    const isOwn = hasOwners && (this.#sources.manifest ?? []).length === 0 && this.#isDirectory(source);
+    if (onNote === undefined || !isOwn || process.geteuid === undefined || process.geteuid() === 0) return;
+    const owners = ownersOf(tree);
+    if (owners.length === 1 && owners[0] === "0:0") return;
+    const rest = owners.length - NAMED_OWNERS;
+    const named = owners.slice(0, NAMED_OWNERS).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+    onNote(
+      `${source}: its files belong to ${named} in the image, as on this host: --owner 0:0 gives them to root`,
+    );
   }
 
   async #read({ source, target = "/", exclude }: RootSource): Promise<Tree> {
@@ -114,7 +135,7 @@ class Staging {
 
   async #readOptions(source: string, target: string, exclude?: readonly string[]): Promise<ReadOptions> {
     const { xattrs, holes } = this.#sources;
-    const { signal, onWarning, onProgress, spoolDirectory, outputs = [], onLeftOut } = this.#options;
+    const { signal, onWarning, onNote, onProgress, spoolDirectory, outputs = [], onLeftOut } = this.#options;
     const below = target.replace(/\/+$/, "");
     const everywhere = await excluder(this.#sources.exclude);
     const own = await excluder(exclude);
@@ -134,6 +155,7 @@ class Staging {
       spoolDirectory,
       signal,
       onWarning,
+      onNote,
       onProgress: (entries) => onProgress?.(source, entries),
     };
   }
@@ -236,6 +258,20 @@ class Staging {
       throw unreadable(path, reasonOf(error), error);
     }
   }
+}
+
+/** How many owners a note names. */
+const NAMED_OWNERS = 3;
+
+/** The owners of the entries of a tree, `UID:GID`; the one of its root first. */
+function ownersOf({ columns, length }: Tree): string[] {
+  const owners = new Set<string>();
+  for (let row = 0; row < length; row++) {
+    if (row > 0 && columns.uid[row] === columns.uid[row - 1] && columns.gid[row] === columns.gid[row - 1])
+      continue;
+    owners.add(`${columns.uid[row]}:${columns.gid[row]}`);
+  }
+  return [...owners];
 }
 
 /** The path of an existing output within a directory, from its root. */

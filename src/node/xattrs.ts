@@ -35,10 +35,12 @@ export interface XattrOptions {
    * When it is given, a reader that is missing is an error.
    */
   readonly xattrs?: XattrPolicy | undefined;
-  /** What reads them. Default: the package `@napi-rs/xattr`, if it is installed. */
+  /** What reads them. Default: the optional dependency `@napi-rs/xattr`, where it is installed. */
   readonly xattrReader?: XattrReader | undefined;
-  /** Called with what is not read but might be missed. */
+  /** Called with what is not read and is there. */
   readonly onWarning?: ((warning: string) => void) | undefined;
+  /** Called with what is not read, if it is there at all. Default: `onWarning`. */
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 const PACKAGE = "@napi-rs/xattr";
@@ -78,7 +80,7 @@ function isPortable(name: string): boolean {
  *   for and nothing can read them.
  */
 export async function xattrScan(options: XattrOptions): Promise<XattrScan | undefined> {
-  const { xattrs: policy, onWarning } = options;
+  const { xattrs: policy, onWarning, onNote = onWarning } = options;
   const keep = xattrFilter(policy);
   if (keep === undefined) return undefined;
   const reader = options.xattrReader ?? (await installedReader());
@@ -91,7 +93,7 @@ export async function xattrScan(options: XattrOptions): Promise<XattrScan | unde
     );
   }
   if (SYSTEMS_WITH_XATTRS.has(process.platform)) {
-    onWarning?.(`extended attributes (capabilities, ACLs and others) are not read: ${reader}: ${remedy}`);
+    onNote?.(`extended attributes (capabilities, ACLs and others) are not read: ${reader}: ${remedy}`);
   }
   return undefined;
 }

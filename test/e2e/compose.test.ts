@@ -258,6 +258,45 @@ describeWith(["debugfs"], "rules", () => {
 });
 
 describeWith(["setpriv"], "somebody who is not root", () => {
+  it.runIf(IS_ROOT)("is told whose files they will be, unless that is said", () => {
+    const place = at("theirs");
+    mkdirSync(join(place, "tree"), { recursive: true });
+    for (const name of ["a", "b", "c", "d"]) writeFileSync(join(place, "tree", name), name);
+    spawnSync("chown", ["-R", "4321:4322", place]);
+    for (const [index, name] of ["a", "b", "c"].entries())
+      spawnSync("chown", [`${index}:0`, join(place, "tree", name)]);
+    chmodSync(scratch, 0o755);
+    const tree = join(place, "tree");
+    const asUser = (...args: string[]): string =>
+      run("setpriv", [
+        ...["--reuid", "4321", "--regid", "4322", "--clear-groups", process.execPath, MAIN],
+        ...[...args, "--xattrs", "none", "-o", join(place, "x.img")],
+      ]).stderr;
+    const note =
+      `note: ${tree}: its files belong to 4321:4322, 0:0, 1:0 and 1 more in the image, as on this host: ` +
+      "--owner 0:0 gives them to root\n";
+    expect(asUser("build", tree)).toMatch(new RegExp(`^${note}wrote .*\n$`));
+    expect(asUser("mkfs", "ext4", tree)).toMatch(new RegExp(`^${note}wrote .*\n$`));
+    expect(asUser("build", tree, "-q")).toBe("");
+    writeFileSync(join(place, "m.mtree"), "#mtree\n/set uid=0 gid=0\n");
+    writeFileSync(
+      join(place, "esp.yaml"),
+      "partitions:\n  - { name: esp, type: esp, size: 64M, filesystem: vfat, root: tree }\n",
+    );
+    run("tar", ["-cf", join(place, "x.tar"), "-C", tree, "."]);
+    for (const args of [
+      ["build", tree, "--owner", "0:0"],
+      ["build", tree, "--id-map", "0:0:65536"],
+      ["build", tree, "--manifest", join(place, "m.mtree")],
+      ["build", join(place, "x.tar")],
+      ["build", join(place, "esp.yaml")],
+      ["mkfs", "fat", tree],
+    ])
+      expect(asUser(...args), args.join(" ")).toMatch(/^wrote .*\n$/);
+    const asRoot = diskwright(["build", tree, "--xattrs", "none", "-o", join(place, "root.img")]);
+    expect(asRoot.stderr).toMatch(/^wrote .*\n$/);
+  });
+
   it.runIf(IS_ROOT)("makes an image with owners, device nodes, setuid files and capabilities", () => {
     mkdirSync(at("home/tree/bin"), { recursive: true });
     mkdirSync(at("home/tree/dev"));

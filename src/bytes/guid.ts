@@ -1,4 +1,5 @@
 import { DiskwrightError } from "../errors.ts";
+import { hex } from "./text.ts";
 
 // GUIDs and UUIDs are the same 16 bytes of meaning in two orders of bytes. Both are kept as lower-case text
 // ("c12a7328-f81f-11d2-ba4b-00a0c93ec93b"). The `uuid` package cannot read all of them: the type GUID of the
@@ -36,7 +37,7 @@ export function uuidToBytes(text: string): Uint8Array {
 
 /** The text of a UUID whose 16 bytes are in written order. */
 export function uuidFromBytes(bytes: Uint8Array): string {
-  const digits = Array.from(bytes.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const digits = hex(bytes.subarray(0, 16));
   return [8, 12, 16, 20, 32].map((end, group) => digits.slice([0, 8, 12, 16, 20][group], end)).join("-");
 }
 

@@ -3,6 +3,7 @@ export { crc16Register, crc32, crc32c, crc32cRegister, crc32Joiner } from "./che
 export { guidFromBytes, guidToBytes, NIL_GUID, parseGuid, uuidFromBytes, uuidToBytes } from "./guid.ts";
 export { type Identity, identity } from "./identity.ts";
 export { appendAll, largestOf, smallestOf } from "./list.ts";
+export { Murmur128 } from "./murmur.ts";
 export {
   array,
   bytes,
@@ -27,6 +28,7 @@ export {
   byteKey,
   codeUnitText,
   compareBytes,
+  hex,
   printable,
   printableLines,
   printableText,

@@ -1,11 +1,11 @@
-import { formatSize, identity, parseSize } from "../bytes/index.ts";
+import { formatSize, type Identity, identity, parseSize } from "../bytes/index.ts";
 import type { ByteRange, Extent } from "../extents/index.ts";
 import type { FatOptions as FatPlanOptions } from "../fat32/index.ts";
 import { writeDisk } from "../formats/index.ts";
 import type { FilesystemPlan } from "../image/index.ts";
 import { nativeHash, packers, stage } from "../node/index.ts";
 import { ext4TuningOf, sourcesOf } from "../spec/index.ts";
-import type { Tree } from "../tree/index.ts";
+import { type DigestOptions, type Tree, treeDigest } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
 import { type Ext4Tuning, ext4FieldsOf } from "./ext4-options.ts";
 import { sourceFields } from "./flags.ts";
@@ -48,7 +48,18 @@ interface Planned {
   readonly warnings: readonly string[];
 }
 
-const DEFAULT_SEED = "diskwright";
+/** Everything that a filesystem is made with but its tree, for identifiers without a seed. */
+function identityOf(
+  tree: Tree,
+  stored: DigestOptions["stored"],
+  { seed, time = sourceDateEpoch() }: FilesystemOptions,
+  settings: object,
+): Identity {
+  if (seed !== undefined) return identity(seed);
+  return identity(
+    `filesystem/${treeDigest(tree, { stored, time })}/${JSON.stringify({ ...settings, time })}`,
+  );
+}
 
 function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: number } {
   const isComputed = options.size === undefined || options.size === "auto" || options.size === "minimal";
@@ -66,11 +77,10 @@ export async function runExt4(path: string, options: Ext4Options, signal: AbortS
   const { ext4Runs, ext4Written, planExt4, writeExt4 } = await import("../ext4/index.ts");
   await run(path, options, signal, true, (tree) => {
     const { label, time = sourceDateEpoch() } = options;
+    const settings = { ...ext4TuningOf(ext4FieldsOf(options)), ...sizesOf(options), label };
     const plan = planExt4(tree, {
-      ...ext4TuningOf(ext4FieldsOf(options)),
-      ...sizesOf(options),
-      uuid: options.uuid ?? identity(options.seed ?? DEFAULT_SEED).uuid("filesystem"),
-      label,
+      ...settings,
+      uuid: options.uuid ?? identityOf(tree, "all", options, settings).uuid("filesystem"),
       time,
     });
     const { usage, warnings } = plan;
@@ -91,14 +101,17 @@ export async function runFat(path: string, options: FatOptions, signal: AbortSig
   const { fatWritten, planFat, writeFat } = await import("../fat32/index.ts");
   await run(path, options, signal, false, (tree) => {
     const { label, bits = "32", sectorSize = "512", time = sourceDateEpoch() } = options;
-    const plan = planFat(tree, {
+    const settings = {
       ...sizesOf(options),
-      serial: options.serial ?? identity(options.seed ?? DEFAULT_SEED).serial("filesystem"),
       label,
-      time,
       bits: (bits === "auto" ? bits : Number(bits)) as FatPlanOptions["bits"],
       sectorSize: Number(sectorSize) as FatPlanOptions["sectorSize"],
-      unsupported: options.skipUnsupported ? "skip" : "error",
+      unsupported: options.skipUnsupported ? ("skip" as const) : ("error" as const),
+    };
+    const plan = planFat(tree, {
+      ...settings,
+      serial: options.serial ?? identityOf(tree, "names", options, settings).serial("filesystem"),
+      time,
     });
     const { freeBytes, skipped } = plan;
     const warnings = [...plan.warnings, ...skipped.map((left) => `left out ${left}`)];

@@ -170,7 +170,10 @@ export function addSourceOptions(command: Command): Command {
       "the only clock (default: $SOURCE_DATE_EPOCH, else 1970); later times become it",
       parseTime,
     )
-    .option("--seed <text>", 'what all identifiers are derived from (default: "diskwright")')
+    .option(
+      "--seed <text>",
+      "derive all identifiers from this text (default: from the description and the metadata of the tree, so that two systems never share one)",
+    )
     .optionsGroup("Options:");
 }
 

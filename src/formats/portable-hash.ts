@@ -1,4 +1,5 @@
 import { sha256 } from "@noble/hashes/sha2.js";
+import { hex } from "../bytes/index.ts";
 import type { Hash } from "./bmap.ts";
 
 /** SHA-256 by a package, in any host. */
@@ -6,6 +7,6 @@ export function portableHash(): Hash {
   const hash = sha256.create();
   return {
     update: (bytes) => void hash.update(bytes),
-    digest: () => Array.from(hash.digest(), (byte) => byte.toString(16).padStart(2, "0")).join(""),
+    digest: () => hex(hash.digest()),
   };
 }

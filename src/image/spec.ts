@@ -1,5 +1,5 @@
 import { type BootInstallation, withInstallation } from "../boot/index.ts";
-import { type Identity, identity, MIB, parseGuid, parseSize, printable, utf8 } from "../bytes/index.ts";
+import { type Identity, MIB, parseGuid, parseSize, printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import type { ContentReader } from "../extents/index.ts";
 import {
@@ -25,6 +25,7 @@ import {
 import { PARTED_FILE_GEOMETRY } from "../mbr/index.ts";
 import { instead } from "../tables/index.ts";
 import type { Tree } from "../tree/index.ts";
+import { imageIdentity } from "./identity.ts";
 
 /** A size: bytes, or text such as `"512M"`. */
 export type Size = number | string;
@@ -51,8 +52,17 @@ export interface ImageSpec {
   readonly bootSize?: Size | undefined;
   /** The label of the root filesystem, up to 16 bytes. Default `root`, or `nixos` with `compat`. */
   readonly label?: string | undefined;
-  /** What every identifier is derived from that is not given: a UUID or any text. Default `diskwright`. */
+  /**
+   * What every identifier is derived from that is not given: a UUID or any text. Default: this description and the
+   * metadata of what the image holds, so that two systems never have the same identifiers. A seed keeps them the same
+   * from one version of a system to the next.
+   */
   readonly seed?: string | undefined;
+  /**
+   * Without a seed: what else tells this image from others with the same tree and layout, as text. A spec file gives
+   * what it says of the boot loader.
+   */
+  readonly variant?: string | undefined;
   /**
    * The only clock, in seconds since 1970: the filesystems' own times; later times of entries become this
    * one. Default: 1970 for the filesystems, and entries keep their times.
@@ -120,7 +130,6 @@ export interface Image {
 
 const DEFAULT_ADDITIONAL_SPACE = 512 * MIB;
 const DEFAULT_LABEL = "root";
-const DEFAULT_SEED = "diskwright";
 const LARGEST_SIGNATURE = 2 ** 32 - 1;
 
 /**
@@ -143,12 +152,12 @@ export function image(spec: ImageSpec): Image {
   if (time !== undefined && !(Number.isSafeInteger(time) && time >= 0)) {
     throw invalid(`time ${time}: use whole seconds since 1970-01-01, not before it`);
   }
-  const ids = identity(spec.seed ?? DEFAULT_SEED);
   const sizes = compat === undefined ? ownSizes(spec) : nixpkgsSizes(spec);
   const layout = layoutOf(spec, sectorSize);
   if (sizes.size !== undefined && sizes.size % sectorSize !== 0) {
     throw invalid(`size of ${sizes.size} bytes: use a multiple of the sector size, ${sectorSize}`);
   }
+  const ids = imageIdentity({ spec, layout, sizes, sectorSize });
   return {
     root: spec.boot === undefined ? spec.root : withInstallation(spec.root, spec.boot, spec.time),
     layout,

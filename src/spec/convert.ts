@@ -56,6 +56,7 @@ export function imageSpecOf(spec: Spec, content: SpecContent): ImageSpec {
     bootSize: spec.bootSize,
     label: spec.label,
     seed: spec.seed,
+    variant: variantOf(spec),
     time: maybe(spec.time, (time) => (typeof time === "number" ? time : parseTime(time))),
     sectorSize: spec.sectorSize,
     rootFilesystem: maybe(spec.filesystem, ext4TuningOf),
@@ -71,6 +72,15 @@ export function imageSpecOf(spec: Spec, content: SpecContent): ImageSpec {
     compat: spec.compat,
     reader: content.reader,
   };
+}
+
+/** The fields of a spec that make another image of the same tree and layout. */
+function variantOf(spec: Spec): string | undefined {
+  const { bootloader, kernelOptions, unifiedKernels, bootTimeout, bootEntries, serialConsole, runInVm } =
+    spec;
+  const fields = { bootloader, kernelOptions, unifiedKernels, bootTimeout, bootEntries, serialConsole };
+  const isPlain = runInVm === undefined && Object.values(fields).every((field) => field === undefined);
+  return isPlain ? undefined : JSON.stringify({ ...fields, hasScript: runInVm !== undefined });
 }
 
 function fstabOf(fstab: Spec["fstab"]): FstabSource | undefined {

@@ -87,7 +87,10 @@ export const specSchema = v.strictObject(
       "An architecture, such as x86-64: partitions get the types by which systemd finds them.",
     ),
     compat: field(oneOf("nixpkgs"), "Tables, identifiers and sizes as make-disk-image.nix makes them."),
-    seed: field(text, "What all identifiers are derived from. Default diskwright."),
+    seed: field(
+      text,
+      "The text or UUID that all identifiers are derived from. Default: the description and the metadata of the tree, so that two systems never share one.",
+    ),
     time: field(
       v.union(
         [

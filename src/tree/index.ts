@@ -1,4 +1,5 @@
 export { LONGEST_NAME, PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from "./builder.ts";
+export { type DigestOptions, treeDigest } from "./digest.ts";
 export { type LayOptions, TreeDraft } from "./draft.ts";
 export { treeOf } from "./entries.ts";
 export type { DataRange, Device, Entry, EntryType } from "./entry.ts";

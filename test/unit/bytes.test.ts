@@ -15,6 +15,7 @@ import {
   guidToBytes,
   identity,
   largestOf,
+  Murmur128,
   parseGuid,
   parseSize,
   printable,
@@ -229,5 +230,28 @@ describe("long lists and texts", () => {
   it("are made of bytes and code units", () => {
     expect(byteKey(new Uint8Array(MANY).fill(0xe9))).toBe("é".repeat(MANY));
     expect(codeUnitText(new Uint16Array(MANY).fill(0xd83d))).toBe("\ud83d".repeat(MANY));
+  });
+});
+
+describe("Murmur128", () => {
+  const digest = (...pieces: Uint8Array[]): string => {
+    const hash = new Murmur128();
+    for (const piece of pieces) hash.update(piece);
+    return Array.from(hash.digest(), (word) => word.toString(16).padStart(8, "0")).join("");
+  };
+
+  it("gives the published values", () => {
+    expect(digest()).toBe("0".repeat(32));
+    expect(digest(utf8("The quick brown fox jumps over the lazy dog"))).toBe(
+      "2f1583c3ecee2c675d7bf66ce5e91d2c",
+    );
+  });
+
+  it("gives the same in whatever pieces the bytes come", () => {
+    const bytes = Uint8Array.from({ length: 100 }, (_, index) => (index * 37) & 0xff);
+    for (let first = 0; first <= 40; first++) {
+      const pieces = [bytes.subarray(0, first), bytes.subarray(first, first + 7), bytes.subarray(first + 7)];
+      expect(digest(...pieces)).toBe(digest(bytes));
+    }
   });
 });

@@ -77,10 +77,7 @@ export async function runBuild(
   if (spec.efiVars !== undefined) checkFile(spec.efiVars, outputs);
   const planned = await planOf(spec, outputs, voice, signal);
   warnAll(voice, planned.warnings);
-  const variables =
-    spec.efiVars === undefined
-      ? undefined
-      : (await import("./firmware.ts")).variablesFor(planned, spec.efiVarsFrom);
+  const variables = await variablesOf(spec, planned, voice);
   const target: ImageOutputs = {
     outputs,
     options: { ...spec, force },
@@ -93,48 +90,80 @@ export async function runBuild(
   let written = planned;
   if (spec.runInVm === undefined) await writeImage({ plan: planned }, planned, target);
   else {
-    const step = await stepIn(spec, spec.runInVm, { outputs, voice, signal, quiet });
-    const { planStep, runInPlannedImage } = await import("../vm/index.ts");
-    if (options.dryRun) {
-      const { shellLine } = await import("./machine.ts");
-      await print(shellLine((await planStep(planned, step)).command));
-      return;
-    }
-    written = await runInPlannedImage(planned, step, async (result) => {
-      if ("plan" in result) warnAll(voice, result.plan.warnings);
-      await writeImage(result, planned, target);
-      return "plan" in result ? result.plan : planned;
+    const after = await runInside(spec, spec.runInVm, planned, target, {
+      variables,
+      quiet,
+      dryRun: options.dryRun,
     });
+    if (after === undefined) return;
+    written = after;
   }
-  if (variables !== undefined) await replaceFile(spec.efiVars!, variables);
+  if (variables !== undefined && !hasUefiStep(spec)) await replaceFile(spec.efiVars!, variables);
   const { size } = planned;
   for (const output of outputs) voice.say(wroteLine(output, { kind: planned.image.layout.name, size }));
   if (spec.after !== undefined) await runAfter(spec.after, outputs, signal);
   if (json) await printJson(describe(written, formatsOf(outputs)));
 }
 
-async function stepIn(
-  { vm = {}, time }: Spec,
+/** Whether a script runs in a machine with UEFI, and may change its variables. */
+function hasUefiStep({ runInVm, vm }: Spec): boolean {
+  return runInVm !== undefined && vm?.firmware === "uefi";
+}
+
+/** The variables of UEFI that are kept, or that a script's machine starts with. */
+async function variablesOf(spec: Spec, planned: ImagePlan, voice: Talk): Promise<Uint8Array | undefined> {
+  const { efiVars, efiVarsFrom } = spec;
+  if (efiVars === undefined && !hasUefiStep(spec)) return undefined;
+  const { hasBootEntries, lostVariables, startVariables, variablesFor } = await import("./firmware.ts");
+  if (efiVars === undefined) voice.warn(lostVariables);
+  // A script can make the entries itself.
+  if (hasUefiStep(spec) && !hasBootEntries(planned)) return startVariables(undefined, efiVarsFrom);
+  return variablesFor(planned, efiVarsFrom);
+}
+
+/** Runs the script, writes the image as it is then, and gives its plan; `undefined` when nothing was to be run. */
+async function runInside(
+  spec: Spec,
   script: string,
-  {
-    quiet,
-    ...rest
-  }: {
-    readonly outputs: readonly NamedOutput[];
-    readonly voice: Talk;
-    readonly signal: AbortSignal;
-    readonly quiet: boolean;
-  },
-): Promise<ImageStep> {
-  const { stepOf } = await import("./machine.ts");
-  return await stepOf({
-    ...rest,
-    script,
-    machine: vm,
-    time: typeof time === "string" ? parseTime(time) : time,
-    // Standard output is for the image, or for what is said of it as JSON.
-    onOutput: quiet ? undefined : (bytes) => void standardError().write(bytes),
-  });
+  planned: ImagePlan,
+  target: ImageOutputs,
+  { variables, quiet, dryRun }: InsideOptions,
+): Promise<ImagePlan | undefined> {
+  const { voice } = target;
+  const { planStep, runInPlannedImage } = await import("../vm/index.ts");
+  const { shellLine, stepOf } = await import("./machine.ts");
+  const { time } = spec;
+  const run = async (efi: ImageStep["efi"]): Promise<ImagePlan | undefined> => {
+    const step = await stepOf({
+      ...target,
+      script,
+      efi,
+      machine: spec.vm ?? {},
+      time: typeof time === "string" ? parseTime(time) : time,
+      // Standard output is for the image, or for what is said of it as JSON.
+      onOutput: quiet ? undefined : (bytes) => void standardError().write(bytes),
+    });
+    if (dryRun) {
+      await print(shellLine((await planStep(planned, step)).command));
+      return undefined;
+    }
+    return await runInPlannedImage(planned, step, async (result) => {
+      if ("plan" in result) warnAll(voice, result.plan.warnings);
+      await writeImage(result, planned, target);
+      return "plan" in result ? result.plan : planned;
+    });
+  };
+  if (!hasUefiStep(spec)) return await run(undefined);
+  const { withUefi } = await import("./firmware.ts");
+  return await withUefi(variables, dryRun ? undefined : spec.efiVars, run);
+}
+
+/** How a script is run in an image that is built. */
+interface InsideOptions {
+  /** The variables of UEFI with which the machine starts. */
+  readonly variables: Uint8Array | undefined;
+  readonly quiet: boolean;
+  readonly dryRun: boolean | undefined;
 }
 
 async function runAfter(

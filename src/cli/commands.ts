@@ -166,6 +166,11 @@ function addVmOptions(command: Command): Command {
   return addScriptOptions(addOutputOptions(command))
     .requiredOption("--script <file>", "what is run, - for standard input")
     .option(
+      "--efi-vars <file>",
+      "variables of UEFI, which the script can change; made if it is missing (implies --firmware uefi)",
+    )
+    .option("--efi-vars-from <file>", "what they are made from (default: the template of the firmware)")
+    .option(
       "--root-partition <number>",
       "the partition with the root filesystem (default: the ext4 one)",
       parseCount,

@@ -70,6 +70,7 @@ export function machineFields(options: MachineOptions): MachineSpec {
     kernel: options.kernel,
     kernelFrom: options.kernelFrom,
     modules: options.modules,
+    firmware: options.firmware,
     busybox: options.busybox,
     accelerator: options.accelerator,
     timeout: options.vmTimeout,

@@ -10,6 +10,8 @@ import type { Talk } from "./talk.ts";
 export interface StepSettings {
   readonly script: string;
   readonly machine: MachineSpec;
+  /** UEFI, and its variables. Default: the BIOS. */
+  readonly efi: ImageStep["efi"];
   readonly outputs: readonly NamedOutput[];
   readonly time: number | undefined;
   readonly voice: Talk;
@@ -20,12 +22,13 @@ export interface StepSettings {
 
 /** The options of a machine as the library takes them. The disk is kept beside the first output meanwhile. */
 export async function stepOf(settings: StepSettings): Promise<ImageStep> {
-  const { machine, outputs, time, signal, onOutput, voice } = settings;
+  const { machine, efi, outputs, time, signal, onOutput, voice } = settings;
   const file = outputs.find(({ path }) => path !== "-");
   return {
     script: scriptText(settings.script),
     kernel: await kernelOf(machine),
     busybox: machine.busybox,
+    efi,
     accelerator: machine.accelerator,
     timeoutSeconds: machine.timeout,
     memoryMiB: machine.memory,

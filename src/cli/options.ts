@@ -71,6 +71,7 @@ export interface MachineOptions {
   readonly kernelFrom?: string;
   readonly modules?: string;
   readonly busybox?: string;
+  readonly firmware?: "bios" | "uefi";
   readonly accelerator?: "auto" | "kvm" | "hvf" | "whpx" | "tcg";
   readonly vmTimeout?: number;
   readonly memory?: number;
@@ -321,6 +322,12 @@ export function addScriptOptions(command: Command): Command {
       "a directory of the host with kernel and modules, in place of the tree",
     )
     .option("--modules <path>", "the directory of its modules (default: /lib/modules/RELEASE)")
+    .addOption(
+      new Option(
+        "--firmware <kind>",
+        "what the machine has: with uefi the script can set variables of UEFI, which --efi-vars keeps (default: bios)",
+      ).choices(["bios", "uefi"]),
+    )
     .option("--busybox <file>", "a static busybox (default: that of the host, or of the tree)")
     .option("--vm-timeout <seconds>", "when the machine is ended (default: 900)", parseSeconds)
     .option("--device <path>", "a further name of the disk, such as /dev/sda; may be given again", collect)

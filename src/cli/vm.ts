@@ -3,20 +3,22 @@ import { describeDisk } from "../harvest/index.ts";
 import { type ImageSpec, image, plan } from "../image/index.ts";
 import { hasType, isEfiSystemPartition, type Layout, type LayoutPartition } from "../layouts/index.ts";
 import { aboutImage, fileCompression, openImage } from "../node/index.ts";
-import { planStep, runInPlannedImage } from "../vm/index.ts";
+import { type ImageStep, planStep, runInPlannedImage, type VmDone } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
 import { machineFields } from "./flags.ts";
 import { shellLine, stepOf } from "./machine.ts";
 import type { MachineOptions, OutputOptions } from "./options.ts";
-import { checkOutputs, namedOutputs, print, printJson, wroteLine } from "./output.ts";
+import { checkFile, checkOutputs, namedOutputs, print, printJson, wroteLine } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
 import { standardError, standardOutput } from "./streams.ts";
-import { talk, warnAll } from "./talk.ts";
+import { type Talk, talk, warnAll } from "./talk.ts";
 import { writeImage } from "./write-image.ts";
 
 /** What the options of `vm` hold. */
 export interface VmCommandOptions extends MachineOptions, OutputOptions {
   readonly script: string;
+  readonly efiVars?: string;
+  readonly efiVarsFrom?: string;
   readonly rootPartition?: number;
   readonly mount?: readonly string[];
   readonly time?: number;
@@ -48,32 +50,38 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
       throw new UsageError("standard output is for what the script prints: name a file with -o");
     }
     checkOutputs(outputs, options, voice);
+    if (options.efiVars !== undefined) checkFile(options.efiVars, outputs);
     warnAll(voice, disk.problems);
     const described = await aboutImage(path, () => describeDisk(disk));
     warnAll(voice, described.warnings);
     const time = options.time ?? sourceDateEpoch();
     const planned = plan(image({ ...mounted(described.spec, options), time: time ?? described.spec.time }));
-    const step = await stepOf({
-      script: options.script,
-      machine: machineFields(options),
-      outputs,
-      time,
-      voice,
-      signal,
-      onOutput: (bytes) => void (json ? standardError() : standardOutput()).write(bytes),
-    });
-    if (options.dryRun) {
-      await print(shellLine((await planStep(planned, step)).command));
-      return;
-    }
-    const result = await runInPlannedImage(planned, step, async (stepped) => {
-      if ("plan" in stepped) warnAll(voice, stepped.plan.warnings);
-      const { workers, portable } = options;
-      const physicalSectorSize = disk.sectors?.physical;
-      const writing = { outputs, options, workers, portable, voice, signal, physicalSectorSize };
-      await writeImage(stepped, planned, writing);
-      return stepped.result;
-    });
+    const run = async (efi: ImageStep["efi"]): Promise<VmDone | undefined> => {
+      const step = await stepOf({
+        script: options.script,
+        machine: machineFields(options),
+        efi,
+        outputs,
+        time,
+        voice,
+        signal,
+        onOutput: (bytes) => void (json ? standardError() : standardOutput()).write(bytes),
+      });
+      if (options.dryRun) {
+        await print(shellLine((await planStep(planned, step)).command));
+        return undefined;
+      }
+      return await runInPlannedImage(planned, step, async (stepped) => {
+        if ("plan" in stepped) warnAll(voice, stepped.plan.warnings);
+        const { workers, portable } = options;
+        const physicalSectorSize = disk.sectors?.physical;
+        const writing = { outputs, options, workers, portable, voice, signal, physicalSectorSize };
+        await writeImage(stepped, planned, writing);
+        return stepped.result;
+      });
+    };
+    const result = await withFirmware(options, voice, run);
+    if (result === undefined) return;
     for (const output of outputs) voice.say(wroteLine(output, { size: planned.size }));
     if (json) {
       const { exitCode, output, accelerator, kernel, timings } = result;
@@ -82,6 +90,24 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
   } finally {
     close();
   }
+}
+
+/** Gives a script the machine that is asked for: one with UEFI when variables of it are named. */
+async function withFirmware<Result>(
+  options: VmCommandOptions,
+  voice: Talk,
+  run: (efi: ImageStep["efi"]) => Promise<Result>,
+): Promise<Result> {
+  const { efiVars, efiVarsFrom, dryRun } = options;
+  const isNamed = efiVars !== undefined || efiVarsFrom !== undefined;
+  const { firmware = isNamed ? "uefi" : "bios" } = options;
+  if (firmware === "bios") {
+    if (isNamed) throw new UsageError("a BIOS has no variables: use --firmware uefi with --efi-vars");
+    return await run(undefined);
+  }
+  const { lostVariables, startVariables, withUefi } = await import("./firmware.ts");
+  if (efiVars === undefined) voice.warn(lostVariables);
+  return await withUefi(startVariables(efiVars, efiVarsFrom), dryRun ? undefined : efiVars, run);
 }
 
 /** The description of a disk with what is mounted where: as asked, or as the layouts of this house have it. */

@@ -12,6 +12,10 @@ const machine = v.strictObject(
       "A directory of the host in which kernel and modules lie, as in a tree, in place of the tree.",
     ),
     modules: field(text, "The directory of the kernel's modules. Default: /lib/modules/RELEASE."),
+    firmware: field(
+      oneOf("bios", "uefi"),
+      "What the machine has: with `uefi` the script can set variables of UEFI, which efiVars keeps. Default bios.",
+    ),
     busybox: field(hostPath, "A static busybox. Default: that of the host, or of the tree."),
     accelerator: field(
       oneOf("auto", "kvm", "hvf", "whpx", "tcg"),

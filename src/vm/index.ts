@@ -23,6 +23,7 @@ export {
   type VmPlanned,
   type VmResult,
 } from "./run.ts";
+export { withScratch } from "./scratch.ts";
 export { type StartOptions, type StartResult, startImage } from "./start.ts";
 export {
   type ImageStep,

@@ -177,6 +177,52 @@ describeWith(["qemu-system-x86_64", "busybox", "debugfs", "e2fsck"], "a script t
     },
   );
 
+  const hasUefi = existsSync("/usr/share/OVMF/OVMF_CODE_4M.fd");
+  it.runIf(isReady && (hasUefi || process.env.CI === "true"))(
+    "sets variables of UEFI, which are kept with the image, on a disk with sectors of 4 KiB too",
+    () => {
+      const [image, variables, again] = [at("uefi.img"), at("uefi.fd"), at("again.img")];
+      const file = "/sys/firmware/efi/efivars/Diskwright-6e0f6e8c-3b0d-4a2e-9a55-0d9f5a7f7c10";
+      const sector = "/sys/block/vda/queue/logical_block_size";
+      const set = `printf '\\007\\0\\0\\0kept' >${file}; /bin/busybox cp ${sector} /sector-size`;
+      const uefi = ["--firmware", "uefi", "--efi-vars", variables, ...step()];
+      const layout = ["--layout", "efi", "--boot-size", "260M", "--sector-size", "4096"];
+      build(...layout, ...loaders["systemd-boot"], "--run-in-vm", script(set), ...uefi, "-o", image);
+      // Its entry for the boot loader, and the variable of the script.
+      const store = readFileSync(variables);
+      for (const text of ["Diskwright", "Linux Boot Manager"]) {
+        expect(store.includes(Buffer.from(text, "utf16le"))).toBe(true);
+      }
+      const read = script(`/bin/busybox cat /sector-size; /bin/busybox tail -c 4 ${file}`);
+      const { stdout, stderr } = diskwright(["vm", image, "--script", read, ...uefi, "-q", "-o", again]);
+      expect(stderr).toBe("");
+      expect(stdout).toBe("4096\nkept");
+
+      // A machine that is ended leaves the variables as they were.
+      const before = readFileSync(variables);
+      const short = ["--vm-timeout", "1", "-q", "-o", again];
+      expect(diskwright(["vm", image, "--script", read, ...uefi, ...short]).status).toBe(1);
+      expect(readFileSync(variables).equals(before)).toBe(true);
+    },
+  );
+
+  it.runIf(isReady)("has a BIOS or UEFI as it is asked for", () => {
+    const image = at("firmware.img");
+    build("--layout", "efi", "-o", image);
+    const dry = (...options: string[]) =>
+      diskwright(["vm", image, "--script", script(""), ...step(), "--dry-run", ...options]);
+    expect(dry().stdout).not.toContain("pflash0");
+    expect(dry("--firmware", "bios", "--efi-vars", at("x.fd")).stderr).toContain("a BIOS has no variables");
+    if (!hasUefi) return;
+    const lost = dry("--firmware", "uefi");
+    expect(lost.stdout).toContain("pflash0");
+    expect(lost.stderr).toContain("variables of UEFI is lost");
+    const kept = dry("--efi-vars", at("x.fd"));
+    expect(kept.stdout).toContain("pflash0");
+    expect(kept.stderr).toBe("");
+    expect(existsSync(at("x.fd"))).toBe(false);
+  });
+
   it.runIf(isReady)("is not run without QEMU, and the message says what to install", () => {
     const options = ["--run-in-vm", script(""), ...step(), "--qemu", "/nowhere/qemu", "-o", at("none.img")];
     const { stderr, status } = diskwright(["build", ...common, ...options]);

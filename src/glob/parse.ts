@@ -90,7 +90,7 @@ class Parser {
       const closing = this.#closing[at]!;
       const kind = KINDS[character];
       if (character === "\\" && at + 1 < to) items.push(text(this.#text[++at]!));
-      else if (character === "/") items.push({ type: "slash" });
+      else if (character === "/") items.push(SLASH);
       else if (
         kind !== undefined &&
         at + 1 < to &&
@@ -100,8 +100,8 @@ class Parser {
         const end = this.#closing[at + 1]!;
         items.push({ type: "group", kind, choices: this.#choices(at + 2, end, "|", depth) });
         at = end;
-      } else if (character === "*") items.push({ type: "star" });
-      else if (character === "?") items.push({ type: "any" });
+      } else if (character === "*") items.push(STAR);
+      else if (character === "?") items.push(ANY);
       else if (character === "[" && closing >= 0) {
         items.push({ type: "set", set: parseBracket(this.#text, at, closing) });
         at = closing;
@@ -178,9 +178,24 @@ class Parser {
 /** The longest text between the braces of a range. */
 const LONGEST_RANGE = 22;
 
+/** Items of text are shared: of many patterns there are very many. */
+const texts = new Map<number, OneCharacter>();
+
 function text(character: string): OneCharacter {
-  return { type: "text", code: character.codePointAt(0)! };
+  const code = character.codePointAt(0)!;
+  const known = texts.get(code);
+  if (known !== undefined) return known;
+  const item = { type: "text", code } as const;
+  if (code < MOST_SHARED) texts.set(code, item);
+  return item;
 }
+
+/** Of higher code points only few are in patterns. */
+const MOST_SHARED = 0x250;
+
+const STAR = { type: "star" } as const;
+const ANY = { type: "any" } as const;
+const SLASH = { type: "slash" } as const;
 
 const OPENING: Readonly<Record<string, string>> = { ")": "(", "}": "{" };
 

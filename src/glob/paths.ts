@@ -2,14 +2,10 @@ import { type Segment, segmentsOf } from "./expand.ts";
 import { parsePattern } from "./parse.ts";
 import { textOf, Wildcards } from "./wildcards.ts";
 
-/** A place in the tree of all patterns: what may come next in a path. */
+/** A place in the tree of all patterns: what may come next in a path. Most places have nothing behind them. */
 class Place {
-  readonly names = new Map<string, Place>();
-  /** What comes behind patterns of names, by their text; the patterns in the same order. */
-  readonly #wild = new Map<string, Place>();
-  readonly #segments: Segment[] = [];
-  #wildcards: Wildcards | undefined;
-  #wildPlaces: Place[] = [];
+  #names: Map<string, Place> | undefined;
+  #wild: WildPlaces | undefined;
   /** Where any number of directories leads. */
   deeper: Place | undefined;
   /** Whether it is such a place, at which a path stays whatever comes. */
@@ -29,24 +25,50 @@ class Place {
       return this.deeper;
     }
     const text = textOf(segment);
-    if (text !== undefined) return placeIn(this.names, text);
-    const key = JSON.stringify(segment);
-    if (!this.#wild.has(key)) this.#segments.push(segment);
-    return placeIn(this.#wild, key);
+    if (text !== undefined) {
+      this.#names ??= new Map();
+      return placeIn(this.#names, text);
+    }
+    this.#wild ??= new WildPlaces();
+    return this.#wild.behind(segment);
   }
 
   /** Adds the places that a name leads to. */
   follow(name: string, places: Set<Place>): void {
     if (this.isDeep) places.add(this);
-    const named = this.names.get(name);
+    const named = this.#names?.get(name);
     if (named !== undefined) addPlace(named, places);
-    if (this.#segments.length === 0) return;
-    if (this.#wildcards === undefined) {
-      this.#wildcards = new Wildcards(this.#segments);
-      this.#wildPlaces = [...this.#wild.values()];
-    }
-    for (const index of this.#wildcards.match(name)) addPlace(this.#wildPlaces[index]!, places);
+    this.#wild?.follow(name, places);
   }
+}
+
+/** What comes behind patterns of names. */
+class WildPlaces {
+  readonly #places = new Map<string, Place>();
+  readonly #segments: Segment[] = [];
+  #wildcards: { readonly of: Wildcards; readonly places: readonly Place[] } | undefined;
+
+  behind(segment: Segment): Place {
+    const key = keyOf(segment);
+    if (!this.#places.has(key)) this.#segments.push(segment);
+    return placeIn(this.#places, key);
+  }
+
+  follow(name: string, places: Set<Place>): void {
+    this.#wildcards ??= { of: new Wildcards(this.#segments), places: [...this.#places.values()] };
+    for (const index of this.#wildcards.of.match(name)) addPlace(this.#wildcards.places[index]!, places);
+  }
+}
+
+/** A text that only this segment has. */
+function keyOf(segment: Segment): string {
+  return segment
+    .map((item) => {
+      if (item.type === "text") return `\\${String.fromCodePoint(item.code)}`;
+      if (item.type === "any") return "?";
+      return item.type === "star" ? "*" : JSON.stringify(item);
+    })
+    .join("");
 }
 
 function placeIn(places: Map<string, Place>, key: string): Place {
@@ -70,6 +92,9 @@ function isGlobstar(segment: Segment): boolean {
 
 /** Paths that one of some patterns matches, found in one pass over each path. */
 class PathSet {
+  /** Paths from the root, and names, that are written like a pattern. */
+  readonly #writtenPaths = new Set<string>();
+  readonly #writtenNames = new Set<string>();
   readonly #root = new Place();
   /** The directory whose entries were asked for last, and where it leads. */
   #directory: string | undefined;
@@ -81,9 +106,17 @@ class PathSet {
     place.isEnd = true;
   }
 
+  /** Adds what is written like a pattern. */
+  addWritten(pattern: string): void {
+    if (!pattern.includes("/")) this.#writtenNames.add(pattern);
+    else this.#writtenPaths.add(pattern.startsWith("/") ? pattern : `/${pattern}`);
+  }
+
   /** The path begins with a slash. */
   has(path: string): boolean {
+    if (this.#writtenPaths.has(path)) return true;
     const slash = path.lastIndexOf("/");
+    if (this.#writtenNames.has(path.slice(slash + 1))) return true;
     const directory = path.slice(0, slash);
     if (directory !== this.#directory) {
       this.#places = this.#placesOf(directory);
@@ -135,11 +168,13 @@ export function pathMatcher(patterns: readonly string[]): (path: string) => bool
     const trimmed = withoutSlashesBehind(rest);
     const paths = isExcepting ? new PathSet() : matched;
     if (isExcepting) excepted.push(paths);
+    paths.addWritten(trimmed);
+    // What has no wildcards is nothing else than what is written.
+    if (!/[\\*?[{(!+@]|\/\//.test(trimmed)) continue;
     const prefix = trimmed.includes("/") ? [] : [ANYWHERE];
     for (const segments of segmentsOf(parsePattern(trimmed, GROUPS), pattern)) {
       if (segments.length > 0) paths.add([...prefix, ...withEntries(segments)]);
     }
-    paths.add([...prefix, ...literal(trimmed)]);
   }
   return (path) => matched.has(path) || excepted.some((paths) => !paths.has(path));
 }
@@ -165,16 +200,6 @@ function withEntries(segments: readonly Segment[]): readonly Segment[] {
   while (end > 0 && isGlobstar(segments[end - 1]!)) end--;
   const isEntries = end < segments.length && segments[end - 1]?.at(-1)?.type === "star";
   return isEntries ? [...segments.slice(0, end), ANY_NAME, ANYWHERE] : segments;
-}
-
-/** A pattern as the path that is written the same. */
-function literal(pattern: string): Segment[] {
-  return pattern
-    .split("/")
-    .filter((name) => name !== "")
-    .map((name) =>
-      Array.from(name, (character) => ({ type: "text", code: character.codePointAt(0)! }) as const),
-    );
 }
 
 /**

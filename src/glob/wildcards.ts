@@ -116,7 +116,7 @@ interface Row {
 /** Some patterns side by side, or one by one when too many different sets come to keep them. */
 class Automaton {
   readonly #programs: readonly Program[];
-  readonly #singles: Singles;
+  #singles: Singles | undefined;
   /** The bit of each program that says that all of it matches. */
   readonly #finals: Uint32Array;
   /** Bits that stay set whatever comes: a star is behind them. */
@@ -135,7 +135,6 @@ class Automaton {
 
   constructor(programs: readonly Program[]) {
     this.#programs = programs;
-    this.#singles = new Singles(programs.map(({ sequence }) => sequence));
     this.#finals = new Uint32Array(programs.length);
     const starBits: number[] = [];
     const startBits: number[] = [];
@@ -159,7 +158,7 @@ class Automaton {
       this.#rowsByBits.clear();
       this.#forget();
     }
-    const accepted = this.#isKeeping ? this.#accepted(this.#run(name)) : this.#singles.match(name);
+    const accepted = this.#isKeeping ? this.#accepted(this.#run(name)) : this.#oneByOne(name);
     if (accepted.length === 0) return accepted;
     const found: number[] = [];
     for (const program of accepted) {
@@ -167,6 +166,11 @@ class Automaton {
       if (exact === undefined || exact.matches(name)) found.push(index);
     }
     return found;
+  }
+
+  #oneByOne(name: string): readonly number[] {
+    this.#singles ??= new Singles(this.#programs.map(({ sequence }) => sequence));
+    return this.#singles.match(name);
   }
 
   #take(item: OneCharacter, bit: number): void {

@@ -244,9 +244,9 @@ class DirectoryOrigin implements ContentOrigin {
   readonly #root: Uint8Array;
   /** The scanned tree, whose rows give the paths. */
   tree: Tree | undefined;
-  #rows = new Uint32Array(1024);
-  #sizes = new Float64Array(1024);
-  #stamps = new Float64Array(1024);
+  #rows = new Uint32Array(16);
+  #sizes = new Float64Array(16);
+  #stamps = new Float64Array(16);
   #count = 0;
 
   constructor(root: Uint8Array) {

@@ -1,20 +1,18 @@
 import * as v from "valibot";
-import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
-import { largestOf, printable, utf8 } from "../bytes/index.ts";
+import { largestOf, MIB, printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { nearNames } from "../tables/index.ts";
 import { checkSpec, type SpecProblem } from "./check.ts";
+import { jsonValue } from "./json.ts";
 import { type Spec, specSchema } from "./schema.ts";
 import { type ContentsRuleSpec, contentsRule } from "./sources.ts";
+import { YamlDocument } from "./yaml.ts";
 
 export { printSpec } from "./print.ts";
 export { specSchema } from "./schema.ts";
 
-/** References of YAML that may be followed: more are an attack, not a file. */
-const MOST_ALIASES = 100;
-
-/** Longer files are no spec. */
-const LONGEST_TEXT = 16 * 1024 * 1024;
+/** Longer files are no spec, in characters. */
+const LONGEST_TEXT = 16 * MIB;
 
 /** How much of a value a message shows. */
 const SHOWN = 60;
@@ -66,49 +64,39 @@ type Path = readonly (string | number)[];
 class SpecDocument {
   readonly #name: string;
   readonly #added: number;
-  readonly #lines = new LineCounter();
-  readonly #document: Document.Parsed;
+  readonly #text: string;
+  readonly #value: unknown;
+  #document: YamlDocument | undefined;
 
   /** `added` characters at the start of the text are not its author's. */
   constructor(text: string, name: string, added = 0) {
     this.#name = name;
     this.#added = added;
-    if (text.length > LONGEST_TEXT) throw invalid(`${name}: the file is too long for a spec`);
-    try {
-      this.#document = parseDocument(text.replace(/^\ufeff/, ""), {
-        lineCounter: this.#lines,
-        uniqueKeys: true,
-        stringKeys: true,
-        prettyErrors: false,
-        version: "1.2",
-      });
-    } catch (error) {
-      // What is nested too deeply ends in the parser's own recursion.
-      throw invalid(`${name}: it cannot be read: ${reason(error)}`);
+    if (text.length > LONGEST_TEXT) {
+      throw invalid(`${name}: the file is too long for a spec: ${LONGEST_TEXT / MIB} MiB are the limit`);
     }
-    const faults = [...this.#document.errors, ...this.#document.warnings];
-    if (faults.some(({ message }) => message.includes("call stack"))) {
-      throw invalid(`${name}: it cannot be read: it is nested too deeply`);
+    this.#text = text.replace(/^\ufeff/, "");
+    const json = jsonValue(this.#text);
+    if (json !== undefined) {
+      this.#value = json.value;
+      return;
+    }
+    const { problems, value } = this.#yaml();
+    const [first] = problems;
+    if (first !== undefined && first.offset === undefined) {
+      throw invalid(`${name}: it cannot be read: ${first.message}`);
     }
     throwProblems(
       "INVALID_SPEC",
       "the spec cannot be read",
-      faults.map(({ pos, code, message }) => {
-        const what = code === "MULTIPLE_DOCS" ? "a spec is one document, here begins another" : message;
-        return `${this.#place(pos[0])}: ${printable(utf8(what))}`;
-      }),
+      problems.map(({ offset = 0, message }) => `${this.#place(offset)}: ${message}`),
     );
+    this.#value = value;
   }
 
   /** The value, when the schema has nothing against it. */
   read<Schema extends v.GenericSchema>(schema: Schema): v.InferOutput<Schema> {
-    let value: unknown;
-    try {
-      value = this.#document.toJS({ maxAliasCount: MOST_ALIASES });
-    } catch (error) {
-      throw invalid(`${this.#name}: it cannot be read: ${reason(error)}`);
-    }
-    const result = v.safeParse(schema, value);
+    const result = v.safeParse(schema, this.#value);
     if (!result.success)
       this.refuse(result.issues.flatMap((issue) => telling(issue)).map((one) => problemOf(one, schema)));
     return result.output as v.InferOutput<Schema>;
@@ -116,8 +104,10 @@ class SpecDocument {
 
   /** Throws when there are problems, each with its place in the file. */
   refuse(problems: readonly SpecProblem[]): void {
+    if (problems.length === 0) return;
+    const yaml = this.#yaml();
     const placed = problems
-      .map(({ path, message }) => ({ offset: this.#offsetOf(path), field: shownPath(path), message }))
+      .map(({ path, message }) => ({ offset: yaml.offsetOf(path), field: shownPath(path), message }))
       .sort((a, b) => a.offset - b.offset);
     throwProblems(
       "INVALID_SPEC",
@@ -129,26 +119,14 @@ class SpecDocument {
     );
   }
 
-  #offsetOf(path: Path): number {
-    let node: unknown = this.#document.contents;
-    let offset = startOf(node) ?? 0;
-    for (const key of path) {
-      if (isMap(node)) {
-        const pair = node.items.find(
-          ({ key: own }) => (isScalar(own) ? String(own.value) : own) === String(key),
-        );
-        offset = startOf(pair?.key) ?? offset;
-        node = pair?.value;
-      } else {
-        node = (node as { items?: unknown[] } | undefined)?.items?.[key as number];
-        offset = startOf(node) ?? offset;
-      }
-    }
-    return offset;
+  /** Of JSON, only the places are asked for, and only when something is wrong. */
+  #yaml(): YamlDocument {
+    this.#document ??= new YamlDocument(this.#text);
+    return this.#document;
   }
 
   #place(offset: number): string {
-    const { line, col } = this.#lines.linePos(offset);
+    const { line, col } = this.#yaml().lines.linePos(offset);
     const column = line === 1 ? Math.max(1, col - this.#added) : col;
     return line === 0 ? this.#name : `${this.#name}:${line}:${column}`;
   }
@@ -197,10 +175,6 @@ function wordsOf(schema: unknown, path: Path): string[] {
     return one?.type === "union" ? (one.options ?? []).flatMap(words) : [];
   };
   return words(path.reduce(inner, schema) as AnySchema | undefined);
-}
-
-function startOf(node: unknown): number | undefined {
-  return (node as Node | null | undefined)?.range?.[0];
 }
 
 function unknownField(path: Path, schema: v.GenericSchema): string {
@@ -253,11 +227,6 @@ function shownValue(value: unknown): string {
 function shortened(text: string): string {
   const shown = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
   return printable(utf8(shown));
-}
-
-function reason(error: unknown): string {
-  if (error instanceof RangeError) return "it is nested too deeply";
-  return error instanceof Error ? printable(utf8(error.message.split("\n")[0]!)) : String(error);
 }
 
 function invalid(message: string): DiskwrightError {

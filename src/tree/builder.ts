@@ -44,7 +44,8 @@ export class TreeBuilder {
   readonly #linkCounts = new Map<number, number>();
   readonly #linkKeys = new Map<number, string>();
   readonly #implied = new Set<number>();
-  #capacity = 1024;
+  /** Few: of rules that copy one file each there can be many. */
+  #capacity = 16;
   #nameBytes = 0;
 
   constructor(root: RowAttributes) {

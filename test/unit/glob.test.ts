@@ -57,7 +57,7 @@ describe("patterns of paths", () => {
   });
 
   it.each([
-    ["x".repeat(65_537), /more than 65536 characters/],
+    ["*x".repeat(32_769), /more than 65536 characters/],
     ["{1..1000000}", /stands for 1000000 names, 10000 are the limit/],
     ["{a/,b/}".repeat(20), /its groups stand for more than 10000 patterns/],
     ["+(a/b)", /a slash cannot be in/],
@@ -100,7 +100,7 @@ describe("patterns of paths", () => {
     ["groups", 50_000, (index) => `f*(a|b)${index}!(c)`],
     ["depths", 50_000, (index) => `**/x${index}/**/*.o`],
     // Too many sets of bits come of these to keep them.
-    ["letters", 10_000, (index) => `*${letter(index)}*${index % 10}*${index % 7}?[!${index % 9}]x`],
+    ["letters", 5000, (index) => `*${letter(index)}*${index % 10}*${index % 7}?[!${index % 9}]x`],
     [
       "letters that match",
       10_000,

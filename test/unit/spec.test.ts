@@ -2,7 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import { beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { mergeSpec, resolvePaths, sourcesOf, specFiles, specImages } from "../../src/spec/index.ts";
+
+import { YamlDocument } from "../../src/spec/yaml.ts";
 
 type Files = Awaited<ReturnType<typeof specFiles>>;
 let files: Files;
@@ -95,7 +98,7 @@ describe("what is wrong with a spec", () => {
       "time: .nan",
       "f:1:1: time: expected seconds since 1970, or a date such as 2026-11-23T12:00:00Z, found NaN",
     ],
-    ["a key twice", "seed: a\nseed: b", "f:2:1: Map keys must be unique"],
+    ["a key twice", "seed: a\nseed: b", "f:2:1: the key seed is there twice"],
     ["two documents", "seed: a\n---\nseed: b", "f:2:1: a spec is one document, here begins another"],
     ["a tag", "seed: !!js/function x", "f:1:7: Unresolved tag: tag:yaml.org,2002:js/function"],
     ["JSON that ends early", '{"seed": "a"', "f:1:13: Flow map must end with a }"],
@@ -159,6 +162,82 @@ describe("what is wrong with a spec", () => {
     const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${"bcdefghi".replace(/./g, (name) => `${name}: &${name} [${`*${String.fromCharCode(name.charCodeAt(0) - 1)},`.repeat(9)}]\n`)}`;
     expect(problems(bomb)[0]).toMatch(/alias/);
     expect(problems(`seed: "${"x".repeat(20_000_000)}"`)[0]).toMatch(/too long/);
+  });
+});
+
+describe("a large spec", () => {
+  const many = 20_000;
+  const numbers = Array.from({ length: many }, (_, index) => index);
+
+  function timed<Result>(action: () => Result): Result {
+    const from = performance.now();
+    const result = action();
+    // A tenth of it on a machine that is idle.
+    expect(performance.now() - from).toBeLessThan(10_000);
+    return result;
+  }
+
+  it.each<[what: string, text: () => string, read: (exclude: readonly string[]) => void]>([
+    [
+      "a list",
+      () => `exclude:\n${numbers.map((n) => `  - x${n}\n`).join("")}`,
+      (exclude) => expect(exclude).toHaveLength(many),
+    ],
+    [
+      "anchors and aliases",
+      () =>
+        `exclude:\n${numbers.map((n) => `- &a${n} x${n}\n`).join("")}${numbers.map((n) => `- *a${n}\n`).join("")}`,
+      (exclude) => expect(exclude.slice(many)).toEqual(exclude.slice(0, many)),
+    ],
+    [
+      "one anchor",
+      () => `exclude: [&a x${", *a".repeat(many)}]`,
+      (exclude) => expect(new Set(exclude)).toEqual(new Set(["x"])),
+    ],
+    [
+      "JSON",
+      () => JSON.stringify({ exclude: numbers.map(String) }),
+      (exclude) => expect(exclude[many - 1]).toBe(String(many - 1)),
+    ],
+  ])("is read soon: %s", (_, text, read) => {
+    read(timed(() => files.readSpec(text(), "f").exclude as string[]));
+  });
+
+  it.each<[what: string, text: () => string, problem: RegExp]>([
+    ["keys", () => numbers.map((n) => `k${n}: 1\n`).join(""), /f:1:1: k0: there is no such field/],
+    ["keys twice", () => "seed: 1\n".repeat(many), /f:2:1: the key seed is there twice/],
+    ["wrong items", () => `exclude: [${numbers.join()}]`, /f:1:11: exclude\[0\]: expected/],
+    ["wrong items of JSON", () => JSON.stringify({ exclude: numbers }), /f:1:13: exclude\[0\]: expected/],
+    [
+      "aliases of nothing",
+      () => "exclude:\n".concat("- *x\n".repeat(many)),
+      /f:2:3: the alias \*x stands for nothing that comes before it/,
+    ],
+    [
+      "an alias within itself",
+      () => "exclude: &a [*a]",
+      /f:1:14: the alias \*a is within what it stands for/,
+    ],
+    [
+      "more than is read",
+      () => `exclude:\n${"- x\n".repeat(200_000)}`,
+      /more than 750,000 words and signs, the limit for YAML: write it as JSON/,
+    ],
+    [
+      "JSON with a key twice",
+      () => '{"seed": "a", "layout": "efi", "s\\u0065ed": "b"}',
+      /f:1:32: the key seed is there twice/,
+    ],
+  ])("is refused soon: %s", (_, text, problem) => {
+    expect(timed(() => problems(text()))[0]).toMatch(problem);
+  });
+
+  it("has what aliases stand for, as the package for YAML has it", () => {
+    const text = "a: &a {x: [1, &b two, null], __proto__: &c {}}\nb: [*a, *b, *c, &a 5, *a]\nc: {d: *a, e: }";
+    const { problems: none, value } = new YamlDocument(text);
+    expect(none).toEqual([]);
+    expect(value).toEqual(parse(text));
+    expect(Object.keys((value as { a: object }).a)).toEqual(["x", "__proto__"]);
   });
 });
 

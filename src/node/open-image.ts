@@ -5,6 +5,7 @@ import { type Disk, isZeros, rawDisk } from "../container/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
 import { type ByteSource, type CancelSignal, contentSource, eventLoopTurn } from "../extents/index.ts";
 import { formatOfName, openDisk, READABLE_FORMATS, type ReadableFormat } from "../formats/index.ts";
+import { fileMode } from "../tree/index.ts";
 import { tarArchive } from "./archive.ts";
 import { type Compression, compressionOf, MAGIC_SIZE } from "./compression.ts";
 import { FileReader } from "./file-reader.ts";
@@ -125,10 +126,12 @@ function isTar(file: FileSource): boolean {
 async function openArchived({ descriptor, path }: FileSource, { signal }: Level): Promise<Disk> {
   const tree = await tarArchive({ descriptor, name: path }, { signal });
   const row = tree.find("/disk.raw");
-  if (row === undefined) {
+  const type = row === undefined ? undefined : fileMode.typeOfMode(tree.attributes(row).mode);
+  if (row === undefined || type !== "file") {
+    const what = row === undefined ? "that holds no disk.raw" : `whose disk.raw is a ${type}, not a file`;
     throw new DiskwrightError(
       "UNSUPPORTED_IMAGE",
-      "it is a tar that holds no disk.raw: unpack it, or build an image of it (diskwright build --root)",
+      `it is a tar ${what}: unpack it, or build an image of it (diskwright build --root), or take the bytes of the tar for those of a disk (--from raw)`,
     );
   }
   return { ...rawDisk(contentSource(tree.content(row), new FileReader())), format: "gce" };

@@ -490,6 +490,32 @@ console.log(readdirSync("/dev/fd").length - before, ...codes);
     );
   });
 
+  it.each([
+    [
+      "a symlink",
+      (directory: string) => symlinkSync("/etc/passwd", join(directory, "disk.raw")),
+      "is a symlink",
+    ],
+    ["a directory", (directory: string) => mkdirSync(join(directory, "disk.raw")), "is a directory"],
+    ["a fifo", (directory: string) => void run("mkfifo", [join(directory, "disk.raw")]), "is a fifo"],
+    ["missing", (directory: string) => writeFileSync(join(directory, "other"), ""), "holds no disk.raw"],
+  ])("is refused in a tar whose disk.raw is %s, before there is an output", (what, make, message) => {
+    const directory = at(`tar-${what}`);
+    mkdirSync(directory);
+    make(directory);
+    const archive = at(`${what}.tar.gz`);
+    run("tar", ["-C", directory, "-czf", archive, "."]);
+    const output = at(`${what}.img`);
+    const { stderr, status } = diskwright(["convert", archive, output]);
+    expect(stderr).toContain(message);
+    expect(stderr).toContain("--from raw");
+    expect(status).toBe(1);
+    expect(existsSync(output)).toBe(false);
+    // What the message says works.
+    done(["convert", "--from", "raw", archive, output]);
+    expect(sha256(output)).toBe(sha256(archive));
+  });
+
   it("may lie in a tar as it is", () => {
     writeFileSync(at("disk.raw"), readFileSync(image("raw")));
     run("tar", ["-C", scratch, "-cf", at("plain.tar"), "disk.raw"]);

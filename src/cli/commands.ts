@@ -183,6 +183,7 @@ function addVmOptions(command: Command): Command {
     .option("--time <seconds|date>", "the only clock (default: $SOURCE_DATE_EPOCH, else 1970)", parseTime)
     .option("--format <name>", "format of the outputs, see build (default: by their names)")
     .addOption(fromOption())
+    .option("--backing", BACKING_HELP)
     .addOption(spoolOption())
     .option("--json", "say as JSON how it ended");
 }
@@ -202,7 +203,8 @@ function addRunOptions(command: Command): Command {
     .addOption(
       new Option("--disk <kind>", "what connects the disk (default: virtio)").choices(["virtio", "nvme"]),
     )
-    .addOption(fromOption());
+    .addOption(fromOption())
+    .option("--backing", BACKING_HELP);
 }
 
 const RUN_EXAMPLES = `

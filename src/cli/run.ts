@@ -15,6 +15,7 @@ export interface RunOptions extends MachineOptions {
   readonly keep?: boolean;
   readonly window?: boolean;
   readonly disk?: "virtio" | "nvme";
+  readonly backing?: boolean;
   readonly from?: ReadableFormat;
 }
 
@@ -30,7 +31,7 @@ const DRIVERS: Readonly<Record<string, string>> = {
 
 /** `diskwright run` */
 export async function runRun(path: string, options: RunOptions, signal: AbortSignal): Promise<void> {
-  const { format, sectorSize, hasEfi } = await lookAt(path, options.from);
+  const { format, sectorSize, hasEfi } = await lookAt(path, options);
   const driver = DRIVERS[format];
   if (driver === undefined) {
     throw new UsageError(`${path}: QEMU cannot start ${format}: convert it first (diskwright convert)`);
@@ -64,7 +65,7 @@ export async function runRun(path: string, options: RunOptions, signal: AbortSig
 
 async function lookAt(
   path: string,
-  from: ReadableFormat | undefined,
+  { from, backing }: RunOptions,
 ): Promise<{ readonly format: string; readonly sectorSize: 512 | 4096; readonly hasEfi: boolean }> {
   const compression = from === undefined ? fileCompression(path) : undefined;
   if (compression !== undefined) {
@@ -72,7 +73,7 @@ async function lookAt(
       `${path}: QEMU cannot start what is packed by ${compression}: unpack it first (diskwright convert)`,
     );
   }
-  const { disk, close } = await openImage(path, { format: from });
+  const { disk, close } = await openImage(path, { format: from, isBackingAllowed: backing });
   try {
     const { table, format } = await aboutImage(path, () => inspect(disk));
     const hasEfi = table.partitions.some(({ typeName, type }) => typeName === "esp" || type === "0xef");

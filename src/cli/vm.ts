@@ -25,6 +25,7 @@ export interface VmCommandOptions extends MachineOptions, OutputOptions {
   readonly format?: string;
   readonly from?: ReadableFormat;
   readonly spool?: string;
+  readonly backing?: boolean;
 }
 
 /** `diskwright vm` */
@@ -34,6 +35,7 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
   const compression = options.from === undefined ? fileCompression(path) : undefined;
   const { disk, close } = await openImage(path, {
     format: options.from,
+    isBackingAllowed: options.backing,
     spoolDirectory: options.spool,
     signal,
   });

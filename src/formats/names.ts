@@ -202,7 +202,7 @@ export function chooseFormat(name: string | undefined, path: string): FormatName
     if (other !== undefined) {
       throw new DiskwrightError(
         "INVALID_SPEC",
-        `${path}: the name says ${other}, which cannot be written: use a name that ends in .img, .qcow2 or another one, or --format`,
+        `${path}: the name says ${other}, which cannot be written: use a name that ends in .img, .qcow2 or another one, or name the format before it (raw:${path})`,
         { path },
       );
     }

@@ -105,7 +105,7 @@ export async function openDisk(file: ByteSource, options: OpenDiskOptions = {}):
     const [, what, remedy] = foreign;
     throw new DiskwrightError(
       "UNSUPPORTED_IMAGE",
-      `it is ${what}, which is not read: make a raw image of it first (${remedy}), or name the format raw to take it as it is (--from)`,
+      `it is ${what}, which is not read: make a raw image of it first (${remedy}), or take its bytes for those of a disk (--from raw)`,
     );
   }
   for (const name of format === undefined ? READABLE_FORMATS : [format]) {

@@ -8,6 +8,7 @@ import {
   type LayoutFat,
   type LayoutFilesystem,
   type NumberedPartition,
+  nixpkgsBootSize,
 } from "../layouts/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { largest } from "./largest.ts";
@@ -134,9 +135,9 @@ function sizeRemedy(image: Image, partition: NumberedPartition, needed: number):
   if (!isPreset) return `give partition ${name} a size of ${formatBytes(roundUp(needed, MIB))} or more`;
   const isSized = image.layout.name !== "efixbootldr" || mount === "/boot";
   if (!isSized) return `the layout gives ${name} a fixed size: put less below ${mount}`;
-  // make-disk-image.nix takes the boot size for where the partition ends.
-  const size = Math.ceil((image.compat === undefined ? needed : start + needed) / MIB);
-  return `use --boot-size ${size}${image.compat === undefined ? "M" : "MiB"} or more`;
+  const size =
+    image.compat === undefined ? `${Math.ceil(needed / MIB)}M` : nixpkgsBootSize(start, start + needed);
+  return `use --boot-size ${size} or more`;
 }
 
 function tooSmall(

@@ -19,6 +19,7 @@ export {
   NIXPKGS_LABEL,
   NIXPKGS_ROOT_GUID,
   type NixpkgsOptions,
+  nixpkgsBootSize,
   nixpkgsDiskSize,
   nixpkgsLayout,
   numfmtSize,

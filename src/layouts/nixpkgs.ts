@@ -145,6 +145,16 @@ function bootBoundary(text: string, start: number): Boundary {
   );
 }
 
+/**
+ * The smallest `bootSize` with which a boot partition from `start` reaches up to `end`, in bytes. Both parted and
+ * numfmt, which read it when the disk has no size of its own, know `M`.
+ */
+export function nixpkgsBootSize(start: number, end: number): string {
+  let megabytes = Math.floor(start / 1e6) + 1;
+  while (partedBoundary(`${megabytes}M`).end < end) megabytes++;
+  return `${megabytes}M`;
+}
+
 const DECIMAL: Readonly<Record<string, number>> = {
   "": 1e6,
   B: 1,

@@ -84,7 +84,7 @@ export function checkAzureSize(size: number): void {
   };
   if (size > LARGEST_VPC) fail("a vhd holds at most 2040 GiB");
   const better = Math.max(AZURE_SMALLEST, roundUp(size, AZURE_UNIT));
-  const remedy = `make the disk ${better / MIB} MiB large (truncate --size=${better / MIB}M), or build it with --size=${better / MIB}MiB`;
+  const remedy = `make the disk ${better / MIB} MiB large (truncate --size=${better / MIB}M), or build it with --size=${better / MIB}M`;
   if (size < AZURE_SMALLEST) fail(`20 MiB are the least; ${remedy}`);
   if (size !== better) fail(`the size must be a multiple of 1 MiB; ${remedy}`);
 }

@@ -154,6 +154,41 @@ describe("automatic sizes", () => {
   });
 });
 
+describe("the boot size that a message names", () => {
+  const layouts = ["efi", "efixbootldr", "hybrid"] as const;
+  const cases = layouts.flatMap((layout) =>
+    [
+      { layout, bootSize: "9M" },
+      { layout, bootSize: "120M", sectorSize: 4096 },
+      { layout, bootSize: "32M", size: "1G" },
+      { layout, bootSize: layout === "efixbootldr" ? "110M" : "32M", compat: "nixpkgs" as const },
+      {
+        layout,
+        bootSize: layout === "efixbootldr" ? "110M" : "20M",
+        compat: "nixpkgs" as const,
+        size: "2048",
+      },
+    ].map((spec): [string, Omit<ImageSpec, "root">] => [JSON.stringify(spec), spec]),
+  );
+  it.each(cases)("is one that works: %s", (_, spec) => {
+    const message = errorOf(() => planned(spec));
+    const bootSize = /use --boot-size (\S+) or more/.exec(message)?.[1];
+    expect(bootSize, message).toBeDefined();
+    expect(planned({ ...spec, bootSize }).partitions.length).toBeGreaterThan(1);
+    const less = bootSize!.replace(/\d+/, (digits) => String(Number(digits) - 1));
+    expect(errorOf(() => planned({ ...spec, bootSize: less }))).toContain("too few for FAT32");
+  });
+});
+
+function errorOf(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return "";
+}
+
 describe("an impossible image", () => {
   it.each<[string, Omit<ImageSpec, "root">, RegExp]>([
     [
@@ -165,7 +200,7 @@ describe("an impossible image", () => {
     [
       "the same, where the size is an end",
       { compat: "nixpkgs", layout: "efi", size: "2048", bootSize: "32M" },
-      /use --boot-size 41MiB/,
+      /use --boot-size 43M or more/,
     ],
     ["a boot size that is no whole MiB", { bootSize: 40_000_000 }, /whole mebibytes/],
     ["a sector size of 520", { sectorSize: 520 }, /use 512 or 4096/],

@@ -238,9 +238,11 @@ function fullDisk(image: Image, slots: readonly Slot[], slot: Slot, cause: DoesN
   const filesystem = least.filesystems[index];
   const uses = filesystem?.type === "ext4" ? ` (${usesOf(filesystem)})` : "";
   const around = least.size - needed;
+  // make-disk-image.nix counts the size of the disk in mebibytes.
+  const inMebibytes = image.compat === undefined ? "" : ` (--size ${Math.ceil(least.size / MIB)})`;
   return new DoesNotFitError(
     `the tree does not fit: a disk of ${formatBytes(size)} is ${formatBytes(missing)} too small, use at least ` +
-      `${formatBytes(least.size)}: partition ${slot.partition.name} needs ${formatSize(needed)}${uses}` +
+      `${formatBytes(least.size)}${inMebibytes}: partition ${slot.partition.name} needs ${formatSize(needed)}${uses}` +
       `${around > 0 ? `, what is around it ${formatSize(around)}` : ""}${slot.tree === undefined ? "" : largest(slot.tree)}`,
     missing,
     { partition: slot.partition.name, cause },

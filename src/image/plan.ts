@@ -5,6 +5,7 @@ import { type GptPlan, PARTITION_ATTRIBUTES } from "../gpt/index.ts";
 import type { Gap, NumberedPartition, RawContent } from "../layouts/index.ts";
 import type { MbrPlan } from "../mbr/index.ts";
 import { nixpkgsEstimate, nixpkgsReserved } from "../sizing/index.ts";
+import { alignmentWarnings } from "./alignment.ts";
 import { assignTree } from "./assign.ts";
 import { checkFeatures, placedBoot } from "./boot.ts";
 import { type Placement, place } from "./place.ts";
@@ -87,6 +88,7 @@ export function plan(image: Image): ImagePlan {
         filesystem.plan.skipped.map((path) => `${name}: left out ${path}`),
       );
   }
+  for (const warning of alignmentWarnings(image, partitions)) warnings.push(warning);
   checkFeatures(image, partitions, warnings);
   const gaps = byOffset(layout.gaps ?? []);
   const raw = image.boot?.raw;

@@ -38,7 +38,10 @@ export const partition = v.strictObject(
       ),
       "What it is: a name of the Discoverable Partitions Specification, a GUID, or with an MBR a type byte. Default linux-generic.",
     ),
-    start: field(size, "Where it starts. Default: behind the one before, aligned."),
+    start: field(
+      size,
+      "Where it starts. Default: behind the one before, aligned. A start that is no multiple of 4 KiB has a warning, as most disks are slow then.",
+    ),
     alignment: field(size, "What its start and a computed end are multiples of. Default: that of the disk."),
     size: field(
       sizeOr("rest", "minimal"),

@@ -64,7 +64,9 @@ export async function runInPlannedImage<Result>(
 async function planAgain(disk: FileSource, before: ImagePlan): Promise<ImagePlan> {
   const harvested = await harvest(disk, before);
   const planned = plan(harvested.image);
-  return { ...planned, warnings: [...harvested.warnings, ...planned.warnings] };
+  // What was told of the image before is not told again.
+  const warnings = planned.warnings.filter((warning) => !before.warnings.includes(warning));
+  return { ...planned, warnings: [...harvested.warnings, ...warnings] };
 }
 
 /** What {@link runInPlannedImage} would run. */

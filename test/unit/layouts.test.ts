@@ -189,6 +189,13 @@ function errorOf(work: () => unknown): string {
   return "";
 }
 
+it("a disk that is too small names its size as it is given", () => {
+  const entries = [{ path: "/f", type: "file", content: patterned(30 * MIB, 1) }] as const;
+  const message = errorOf(() => planned({ layout: "legacy", compat: "nixpkgs", size: "20" }, entries));
+  const size = /\(--size (\d+)\)/.exec(message)?.[1];
+  expect(planned({ layout: "legacy", compat: "nixpkgs", size }, entries).size).toBe(Number(size) * MIB);
+});
+
 describe("an impossible image", () => {
   it.each<[string, Omit<ImageSpec, "root">, RegExp]>([
     [
@@ -316,5 +323,38 @@ describe("a filesystem that does not fill its partition", () => {
     expect(() => planned({ layout, size: 10 * MIB })).toThrow(
       expect.objectContaining({ code: "DOES_NOT_FIT", missingBytes: 22 * MIB }),
     );
+  });
+});
+
+describe("partitions that their maker places", () => {
+  const partition = (name: string, more: Partial<LayoutPartition>): LayoutPartition => ({
+    name,
+    type: "linux-generic",
+    size: 4 * MIB,
+    ...more,
+  });
+  const warningsOf = (partitions: readonly LayoutPartition[], more: Partial<ImageSpec> = {}) =>
+    planned({ layout: { name: "custom", table: "gpt", partitions }, size: 64 * MIB, ...more }).warnings;
+
+  it("are told of where they start within a physical sector", () => {
+    expect(
+      warningsOf([
+        partition("bios", { type: "bios-boot", start: 34 * 512, size: 100 * 512 }),
+        partition("a", { start: MIB + 512, filesystem: { type: "ext4" }, mount: "/" }),
+        partition("b", { alignment: 4096 }),
+        partition("c", { start: 16 * MIB - 2048 }),
+        partition("d", {}),
+      ]),
+    ).toEqual([
+      expect.stringContaining("partition a starts at 1,049,088 bytes, which is no multiple of 4 KiB"),
+      expect.stringMatching(/partition c .*use a start such as 16M/),
+    ]);
+  });
+
+  it("are not told of in presets, and not in a layout that another program would make", () => {
+    for (const layout of ["legacy", "legacy+gpt", "efi", "efixbootldr", "hybrid"] as const) {
+      expect(planned({ layout }).warnings).toEqual([]);
+      expect(planned({ layout, compat: "nixpkgs", bootSize: "200M" }).warnings).toEqual([]);
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { largestOf, parseTime } from "../bytes/index.ts";
-import { chooseFormat, formatFacts } from "../formats/index.ts";
+import { checkSectorSize, chooseFormat, formatFacts, plannedSectors } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan } from "../image/index.ts";
 import { assemble, replaceFile } from "../node/index.ts";
 import { type Spec, specFiles, specImages } from "../spec/index.ts";
@@ -47,6 +47,8 @@ async function planOf(
       "nothing goes in: name a directory or a tar, such as diskwright build ./tree -o disk.img, or describe it in a spec",
     );
   }
+  // What no output can hold is told before the sources are read.
+  for (const { format } of outputs) checkSectorSize(format, plannedSectors(spec), spec.ignoreSectorSize);
   const paths = outputs.map(({ path }) => path);
   const multiples = outputs.map(({ format }) => formatFacts(format).multiple ?? 1);
   // All of them are powers of two: the largest is a multiple of the others.

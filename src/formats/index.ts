@@ -13,6 +13,7 @@ export {
 } from "./names.ts";
 export { type OpenDiskOptions, openDisk, READABLE_FORMATS, type ReadableFormat } from "./open.ts";
 export type { FreeRanges } from "./prepare.ts";
+export { checkSectorSize, plannedSectors, type SectorSizeOptions } from "./sector-size.ts";
 export {
   type CopyDiskOptions,
   copyDisk,

@@ -65,7 +65,7 @@ async function gptSectorSize(disk: Disk): Promise<512 | 4096 | undefined> {
 export function checkSectorSize(
   name: FormatName,
   { logical }: SectorSizes,
-  isIgnored: boolean,
+  isIgnored = false,
 ): string | undefined {
   if (logical === 512 || formatFacts(name).sectorSize !== "512") return undefined;
   const reason = `${name} cannot say that a sector has ${logical} bytes: whatever attaches the image takes 512, and finds no partition table`;

@@ -226,7 +226,7 @@ describe("a run that cannot succeed", () => {
   it.each<[string, readonly string[], number, RegExp]>([
     ["an unknown option", ["--sise", "1G"], 2, /Did you mean --size/],
     ["a source without a name", ["--root", ""], 2, /empty name/],
-    ["an unknown layout", ["--layout", "mbr"], 2, /layout "mbr": use none, legacy, legacy\+gpt/],
+    ["an unknown layout", ["--layout", "mbr"], 2, /layout "mbr": did you mean legacy\?/],
     ["a size that is none", ["--size", "1 parsec"], 2, /is not a size/],
     ["a size that is no multiple of a sector", ["--size", "1000000001"], 2, /multiple of the sector size/],
     ["a GUID that is none", ["--root-guid", "97FD5997-D90B-4AA3-8D16-C1723AEA73C"], 2, /is not a GUID/],

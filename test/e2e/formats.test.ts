@@ -667,3 +667,43 @@ describe("a sparse image", () => {
     expect(sha256(at("again.qcow2"))).toBe(sha256(at("sparse.qcow2")));
   });
 });
+
+describe("a disk with sectors of 4 KiB", () => {
+  const sectors = ["--layout", "efi", "--boot-size", "260M", "--additional-space", "4M", "--xattrs", "none"];
+  const build = (...args: string[]) =>
+    diskwright(["build", "--root", tree, ...sectors, "--sector-size", "4096", "-q", ...args]);
+  const details = (path: string): unknown =>
+    (JSON.parse(diskwright(["inspect", path, "--json"]).stdout) as ImageReport).container!.details;
+  const stated = { logicalSectorSize: 4096, physicalSectorSize: 4096 };
+
+  it("is said to be one by a VHDX, built and converted from any other", () => {
+    const [vhdx, raw, qcow2] = [at("sectors.vhdx"), at("sectors.img"), at("sectors.qcow2")];
+    expect(build("-o", vhdx, "-o", raw, "-o", qcow2)).toMatchObject({ status: 0, stderr: "" });
+    expect(details(vhdx)).toMatchObject(stated);
+    for (const source of [raw, qcow2, vhdx]) {
+      done(["convert", "--force", source, at("again.vhdx")]);
+      expect(details(at("again.vhdx"))).toMatchObject(stated);
+    }
+    done(["convert", vhdx, at("sectors-back.img")]);
+    expect(sha256(at("sectors-back.img"))).toBe(sha256(raw));
+    const { stderr, status } = diskwright(["run", vhdx, "--dry-run"]);
+    expect(stderr).toContain("QEMU cannot start a vhdx with sectors of 4096 bytes");
+    expect(status).toBe(2);
+  });
+
+  it("is refused by what cannot say it, before anything is written, or written with a warning", () => {
+    const output = at("sectors.vdi");
+    writeFileSync(output, "old");
+    const refused = build("-o", output);
+    expect(refused.stderr).toMatch(/vdi cannot say that a sector has 4096 bytes.*--ignore-sector-size/);
+    expect(refused.status).not.toBe(0);
+    expect(readFileSync(output, "utf8")).toBe("old");
+    const written = build("--ignore-sector-size", "-o", output);
+    expect(written.stderr).toMatch(/^warning: vdi cannot say that a sector has 4096 bytes/);
+    expect(written.status).toBe(0);
+    const fat = ["mkfs", "fat", tree, "--xattrs", "none", "--size", "300M", "--sector-size", "4096", "-q"];
+    expect(diskwright([...fat, "--skip-unsupported", "-o", at("sectors.vmdk")]).stderr).toContain(
+      "vmdk cannot say",
+    );
+  });
+});

@@ -106,6 +106,7 @@ export function addCommands(program: Command, signal: AbortSignal): void {
         "bytes of a sector (default: found by where the table lies)",
       ).choices(["512", "4096"]),
     )
+    .option("--no-check", "do not check filesystems as a whole: only say what opening them shows")
     .addOption(fromOption())
     .option("--backing", BACKING_HELP)
     .addOption(spoolOption())

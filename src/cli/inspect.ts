@@ -10,6 +10,8 @@ export interface InspectOptions {
   readonly from?: ReadableFormat;
   readonly backing?: boolean;
   readonly sectorSize?: string;
+  /** False with `--no-check`. */
+  readonly check?: boolean;
   readonly spool?: string;
 }
 
@@ -24,7 +26,7 @@ export async function runInspect(path: string, options: InspectOptions, signal: 
   try {
     const sectorSize =
       options.sectorSize === undefined ? undefined : (Number(options.sectorSize) as 512 | 4096);
-    const report = await aboutImage(path, () => inspect(disk, { sectorSize }));
+    const report = await aboutImage(path, () => inspect(disk, { sectorSize, check: options.check, signal }));
     if (options.json) await printJson(report);
     else await print(imageText(report));
   } finally {

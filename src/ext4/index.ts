@@ -4,6 +4,7 @@ export type { Geometry } from "./geometry.ts";
 export { ext4OptionsOf } from "./options-of.ts";
 export { type Ext4Options, type Ext4Plan, planExt4 } from "./plan.ts";
 export {
+  type Ext4CheckOptions,
   type Ext4Entry,
   type Ext4Place,
   Ext4Volume,

@@ -1,6 +1,8 @@
 import { printable } from "../bytes/index.ts";
 import type { ByteRange, ByteSource, Extent } from "../extents/index.ts";
 import type { DataRange } from "../tree/index.ts";
+import { checkFilesystem, type Ext4CheckOptions } from "./check/check.ts";
+import { InodeCheck } from "./check/inode-check.ts";
 import { superblockChecksum } from "./checksum.ts";
 import { featureNames } from "./features.ts";
 import { contentOf, dataRangesOf, extentsOf } from "./read/content.ts";
@@ -22,6 +24,7 @@ import {
   superblock as superblockRecord,
 } from "./structures.ts";
 
+export type { Ext4CheckOptions } from "./check/check.ts";
 export type { Ext4Entry } from "./read/entry.ts";
 export type { JournalState } from "./read/journal.ts";
 
@@ -77,6 +80,8 @@ export class Ext4Volume {
   readonly #frame: Frame;
   readonly #tables: InodeTables;
   readonly #directories = new DirectoryCache();
+  /** The check of all of it, once it was asked for. */
+  #checking: Promise<void> | undefined;
   readonly #names: Names = {
     inode: (number) => this.#inode(number),
     directory: (inode) => this.#directory(inode),
@@ -139,11 +144,28 @@ export class Ext4Volume {
   }
 
   /**
+   * Checks the whole filesystem as e2fsck does, without reading what is in files: superblock, groups, inodes, names,
+   * links, bitmaps, counts. Returns its problems, which are those of {@link problems}. A filesystem whose journal has
+   * to be replayed is not checked any further.
+   */
+  async check(options: Ext4CheckOptions = {}): Promise<readonly string[]> {
+    const isWhole = this.size <= this.#frame.source.size;
+    if (this.#frame.obstacle === undefined && isWhole && this.journal.state !== "needs replay") {
+      this.#checking ??= checkFilesystem(this.#frame, this.#tables, options);
+      await this.#checking;
+    }
+    return this.problems;
+  }
+
+  /**
    * Every entry of the filesystem, or of a directory in it, which comes first: parents before children, in the
-   * order of the directories. Directories with encrypted names are not entered, and noted as a problem.
+   * order of the directories. Directories with encrypted names are not entered, and noted as a problem, as is an inode
+   * that says of itself what its blocks do not.
    */
   async *entries(from: string | Uint8Array = ""): AsyncGenerator<Ext4Entry> {
     const top = await this.#resolve(from, true);
+    const checkInode = this.#inodeCheck();
+    await checkInode(top.inode);
     yield await entryOf(this.#frame, top.path, top.inode);
     if (typeOf(top.inode) !== "directory") return;
     const walked = new Set<number>();
@@ -172,6 +194,7 @@ export class Ext4Volume {
       const [key, child] = next.value;
       const inode = await this.#inode(child.inode);
       const entry = await entryOf(this.#frame, joinPath(here.path, nameOfKey(key)), inode);
+      await checkInode(inode);
       if (child.type !== undefined && child.type !== entry.type) {
         const name = printable(entry.path);
         this.#frame.problems.add(`/${name} is a ${entry.type}, but its directory says ${child.type}`);
@@ -273,6 +296,20 @@ export class Ext4Volume {
 
   #shown(path: string | Uint8Array): string {
     return typeof path === "string" ? path : printable(path);
+  }
+
+  /** Checks the inodes of a walk, each once. What a journal has still to say about them is not held against them. */
+  #inodeCheck(): (inode: StoredInode) => Promise<void> | undefined {
+    if (this.#checking !== undefined || this.journal.state === "needs replay") return () => undefined;
+    const check = new InodeCheck(this.#frame);
+    const linked = new Set<number>();
+    return (inode) => {
+      if (inode.links > 1) {
+        if (linked.has(inode.number)) return undefined;
+        linked.add(inode.number);
+      }
+      return check.check(inode);
+    };
   }
 
   #inode(number: number): Promise<StoredInode> {

@@ -1,4 +1,4 @@
-import { codeUnitText } from "../bytes/index.ts";
+import { codeUnitText, utf8 } from "../bytes/index.ts";
 import { shortNameChecksum } from "./names.ts";
 import {
   ATTRIBUTE,
@@ -106,6 +106,7 @@ export function listDirectory(bytes: Uint8Array): Listing {
       if (name !== undefined) {
         const seconds = secondsOf(values.writeDate, values.writeTime);
         const created = createdAt(values);
+        problems.push(...entryProblems(name, values));
         entries.push({ name, shortName, attributes, firstCluster, size: values.size, seconds, created });
       }
     }
@@ -141,6 +142,26 @@ function finished({ checksum, units, next }: PendingName, bytes: Uint8Array, at:
   const end = units.indexOf(0);
   return codeUnitText(end < 0 ? units : units.subarray(0, end));
 }
+
+/** What an entry says that cannot be so. Lower case and letters of any code page are met in sound volumes. */
+function entryProblems(name: string, { shortName, attributes, size }: DirectoryEntry): string[] {
+  const problems: string[] = [];
+  if ((attributes & ATTRIBUTE.directory) !== 0 && size !== 0) {
+    problems.push(`${shown(name)}: it is a directory, but has the size ${size}`);
+  }
+  const isSound = shortName.every(
+    (byte, index) =>
+      (byte >= 0x20 || (index === 0 && byte === ESCAPED_DELETED)) && !IMPOSSIBLE_IN_SHORT_NAMES.has(byte),
+  );
+  if (!isSound || shortName[0] === SPACE) {
+    problems.push(`${shown(name)}: its short name has characters that it must not have`);
+  }
+  return problems;
+}
+
+const SPACE = 0x20;
+/** FAT32 File System Specification 1.03, §6.1. */
+const IMPOSSIBLE_IN_SHORT_NAMES: ReadonlySet<number> = new Set(utf8('"*+,./:;<=>?[\\]|\x7f'));
 
 function createdAt({ creationDate, creationTime, creationHundredths }: DirectoryEntry): bigint {
   const hundredths = Math.min(creationHundredths, 199);

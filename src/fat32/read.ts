@@ -2,7 +2,9 @@ import { DiskwrightError } from "../errors.ts";
 import {
   type ByteRange,
   type ByteSource,
+  type CancelSignal,
   type Extent,
+  eventLoopTurn,
   type FunctionContent,
   readExactly,
   sourceContent,
@@ -43,8 +45,16 @@ export interface FatEntry {
   readonly firstCluster: number;
 }
 
+/** How the check of a volume goes on. */
+export interface FatCheckOptions {
+  readonly signal?: CancelSignal | undefined;
+}
+
 /** Entries of the table that are read at once. A multiple of two, so that pairs of 12 bits stay together. */
 const ENTRIES_PER_READ = 32_768;
+
+/** Entries that are checked between two turns of the event loop. */
+const ENTRIES_BETWEEN_TURNS = 2048;
 
 /** Bytes of a file that are read at once. */
 const CONTENT_PER_READ = 1024 * 1024;
@@ -72,6 +82,7 @@ export class FatVolume {
   readonly #problems = new Set<string>();
   /** Those of them that are about what is stored twice, or can be counted. */
   readonly #discrepancies = new Set<string>();
+  #isChecked = false;
   #freeClusters = 0;
   #badClusters = 0;
   #label = "";
@@ -218,53 +229,68 @@ export class FatVolume {
   }
 
   /**
-   * Walks the whole volume as an fsck does, without reading what is in files. Returns all that is wrong, one
-   * line each: what was found when the volume was opened, names that clash, chains that are too short or
-   * too long or that meet, and clusters that belong to nothing.
+   * Walks the whole volume as an fsck does, without reading what is in files. Returns all that is wrong, which are the
+   * {@link problems}: what was found when the volume was opened, names that clash, chains that are too short or too
+   * long or that meet, and clusters that belong to nothing.
    */
-  async check(): Promise<readonly string[]> {
-    const problems: string[] = [];
-    const owned = new Uint8Array(Math.ceil((this.layout.clusters + FIRST_CLUSTER) / 8));
-    const names = new Map<string, string>();
-    let reached = 0;
-    const reach = async (from: number, wanted: number | undefined, what: string): Promise<void> => {
-      let isShared = false;
-      for await (const { first, count } of this.#runs(from, wanted, what)) {
-        for (let cluster = first; cluster < first + count; cluster++) {
-          const bit = 1 << (cluster % 8);
-          if ((owned[cluster >> 3]! & bit) !== 0) isShared = true;
-          else reached++;
-          owned[cluster >> 3]! |= bit;
-        }
-        // To go on would be to go around, if the chain meets itself.
-        if (isShared) break;
+  async check(options: FatCheckOptions = {}): Promise<readonly string[]> {
+    if (!this.#isChecked) {
+      try {
+        await this.#checkEntries(options.signal);
+        this.#isChecked = true;
+      } catch (error) {
+        // What is damaged so much that the walk cannot go on is one more finding.
+        if (!(error instanceof DiskwrightError) || error.code !== "CORRUPT") throw error;
+        this.#problems.add(error.message);
       }
-      if (isShared) problems.push(`${shown(what)}: it shares clusters with another file or directory`);
-    };
-    try {
-      if (this.layout.format === FAT32) await reach(this.layout.rootCluster, undefined, "the root directory");
-      for await (const { path, shortName, type, size, firstCluster } of this.entries()) {
-        const parent = path.slice(0, path.lastIndexOf("/") + 1);
-        const folded = [path.slice(parent.length), shortName].map((name) => parent + foldedName(name));
-        for (const name of new Set(folded)) {
-          const other = names.get(name);
-          if (other === undefined) names.set(name, path);
-          else problems.push(`${shown(path)}: its name is that of ${shown(other)}, as case does not count`);
-        }
-        await reach(
-          firstCluster,
-          type === "directory" ? undefined : Math.ceil(size / this.clusterSize),
-          path,
-        );
-      }
-      const lost = this.#tableEntries - FIRST_CLUSTER - this.#freeClusters - reached - this.#badClusters;
-      if (lost > 0) problems.push(`${lost} clusters are in use, but belong to nothing`);
-    } catch (error) {
-      // What is damaged so much that the walk cannot go on is one more finding.
-      if (!(error instanceof DiskwrightError) || error.code !== "CORRUPT") throw error;
-      problems.push(error.message);
     }
-    return [...this.#problems, ...problems];
+    return this.problems;
+  }
+
+  async #checkEntries(signal: CancelSignal | undefined): Promise<void> {
+    const { clusters, format, rootCluster } = this.layout;
+    const owners = new ClusterOwners(clusters + FIRST_CLUSTER);
+    const names = new Map<string, string>();
+    let untilTurn = ENTRIES_BETWEEN_TURNS;
+    if (format === FAT32) await this.#claimChain(owners, rootCluster, undefined, "the root directory");
+    for await (const { path, shortName, type, size, firstCluster } of this.entries()) {
+      const parent = path.slice(0, path.lastIndexOf("/") + 1);
+      const folded = [path.slice(parent.length), shortName].map((name) => parent + foldedName(name));
+      for (const name of new Set(folded)) {
+        const other = names.get(name);
+        if (other === undefined) names.set(name, path);
+        else {
+          this.#problems.add(`${shown(path)}: its name is that of ${shown(other)}, as case does not count`);
+        }
+      }
+      const wanted = type === "directory" ? undefined : Math.ceil(size / this.clusterSize);
+      await this.#claimChain(owners, firstCluster, wanted, path);
+      if (--untilTurn > 0) continue;
+      untilTurn = ENTRIES_BETWEEN_TURNS;
+      await eventLoopTurn(signal);
+    }
+    const lost = this.#tableEntries - FIRST_CLUSTER - this.#freeClusters - owners.count - this.#badClusters;
+    if (lost > 0) this.#problems.add(`${lost} clusters are in use, but belong to nothing`);
+  }
+
+  /** Claims the clusters of a chain. One that is damaged is a problem, and hides nothing else. */
+  async #claimChain(
+    owners: ClusterOwners,
+    from: number,
+    wanted: number | undefined,
+    what: string,
+  ): Promise<void> {
+    try {
+      for await (const { first, count } of this.#runs(from, wanted, what)) {
+        if (owners.claim(first, count)) continue;
+        this.#problems.add(`${shown(what)}: it shares clusters with another file or directory`);
+        // To go on would be to go around, if the chain meets itself.
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof DiskwrightError) || error.code !== "CORRUPT") throw error;
+      this.#problems.add(error.message);
+    }
   }
 
   /** The bytes of a file. It has to fit into memory. */
@@ -553,6 +579,28 @@ export class FatVolume {
 }
 
 const LARGEST_IN_MEMORY = 2 ** 31;
+
+/** Which clusters belong to something, and how many do. */
+class ClusterOwners {
+  count = 0;
+  readonly #owned: Uint8Array;
+
+  constructor(entries: number) {
+    this.#owned = new Uint8Array(Math.ceil(entries / 8));
+  }
+
+  /** Claims a run of clusters; returns whether none of them belonged to something before. */
+  claim(first: number, count: number): boolean {
+    let isFree = true;
+    for (let cluster = first; cluster < first + count; cluster++) {
+      const bit = 1 << (cluster % 8);
+      if ((this.#owned[cluster >> 3]! & bit) !== 0) isFree = false;
+      else this.count++;
+      this.#owned[cluster >> 3]! |= bit;
+    }
+    return isFree;
+  }
+}
 
 function entryOf(
   where: string,

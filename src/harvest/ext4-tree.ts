@@ -58,11 +58,11 @@ const CHATTR: readonly (readonly [flag: number, letter: string])[] = [
  * The tree of an ext4 filesystem: every entry with its owner, mode, time of change, attributes and links. What is not
  * data in a file is a hole.
  *
- * @throws DiskwrightError `CORRUPT` for a filesystem with problems, such as a journal that has to be replayed, and
- *   `SOURCE_UNREADABLE` for what cannot be read: encrypted files, features.
+ * @throws DiskwrightError `CORRUPT` for a filesystem in which a check finds problems, or whose journal has to be
+ *   replayed, and `SOURCE_UNREADABLE` for what cannot be read: encrypted files, features.
  */
 export async function ext4Tree(volume: Ext4Volume, options: Ext4TreeOptions = {}): Promise<HarvestedTree> {
-  refuseProblems(volume.problems);
+  refuseProblems(await volume.check({ signal: options.signal }));
   const draft = new TreeDraft();
   const contents = new StoredContents(volume.size);
   const origin = draft.addOrigin(contents);
@@ -87,7 +87,7 @@ export async function ext4Tree(volume: Ext4Volume, options: Ext4TreeOptions = {}
     const letters = lettersOf(flags);
     if (letters !== "") flagged.add(`/${printable(path)} (${letters})`);
     if (encrypted.length === 0) draft.put(path, await attributesOf(volume, entry, contents, origin));
-    if (contents.isOverfull) throwProblems("CORRUPT", HEADING, ["files share blocks: run e2fsck"]);
+    if (contents.isOverfull) refuseProblems(["files share blocks"]);
   }
   refuseProblems(volume.problems);
   throwProblems("SOURCE_UNREADABLE", "what is encrypted cannot be read without its key", encrypted);
@@ -99,7 +99,7 @@ export async function ext4Tree(volume: Ext4Volume, options: Ext4TreeOptions = {}
 const HEADING = "the ext4 filesystem cannot be taken over";
 
 function refuseProblems(problems: readonly string[]): void {
-  throwProblems("CORRUPT", HEADING, problems);
+  throwProblems("CORRUPT", `${HEADING} until e2fsck has repaired it`, problems);
 }
 
 function lettersOf(flags: number): string {

@@ -26,10 +26,11 @@ const HEADING = "the FAT filesystem cannot be taken over";
  * The tree of a FAT volume. FAT has no owners and no modes: everything is root's, directories are 0755, files 0644, or
  * 0444 where they are read-only.
  *
- * @throws DiskwrightError `CORRUPT` for a volume with problems. Copies and hints that differ from what counts are
+ * @throws DiskwrightError `CORRUPT` for a volume in which a check finds problems. Copies and hints that differ from what counts are
  *   warnings: they are written anew.
  */
 export async function fatTree(volume: FatVolume, options: FatTreeOptions = {}): Promise<HarvestedTree> {
+  await volume.check({ signal: options.signal });
   refuseProblems(volume);
   const draft = new TreeDraft();
   const contents = new StoredContents(volume.size);
@@ -70,7 +71,7 @@ function refuseProblems({ problems, discrepancies }: FatVolume): void {
   const known = new Set(discrepancies);
   throwProblems(
     "CORRUPT",
-    HEADING,
+    `${HEADING} until fsck.fat has repaired it`,
     problems.filter((problem) => !known.has(problem)),
   );
 }

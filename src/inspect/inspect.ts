@@ -1,7 +1,7 @@
 import type { Disk } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { openExt4 } from "../ext4/index.ts";
-import { type ByteSource, sourceWindow } from "../extents/index.ts";
+import { type ByteSource, type CancelSignal, sourceWindow } from "../extents/index.ts";
 import { formatSerial, readFat } from "../fat32/index.ts";
 import { readGpt } from "../gpt/index.ts";
 import { MBR_TYPES, readMbr } from "../mbr/index.ts";
@@ -19,6 +19,12 @@ import {
 export interface InspectOptions {
   /** Bytes of a sector. Default: found by where a GPT lies, else what the container says, else 512. */
   readonly sectorSize?: 512 | 4096 | undefined;
+  /**
+   * Whether filesystems are checked as a whole, which takes about as long as reading all of their metadata. Default
+   * true; otherwise only what opening them shows is a problem.
+   */
+  readonly check?: boolean | undefined;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /**
@@ -32,8 +38,8 @@ export async function inspect(source: ByteSource | Disk, options: InspectOptions
   const sectorSize = options.sectorSize ?? said ?? 512;
   const table =
     (await gptReport(source, options, said)) ??
-    (await mbrReport(source, sectorSize)) ??
-    (await bareReport(source, sectorSize));
+    (await mbrReport(source, sectorSize, options)) ??
+    (await bareReport(source, sectorSize, options));
   const { format, container } = containerReport(source);
   return { format, container, virtualSize: source.size, table };
 }
@@ -74,13 +80,17 @@ async function gptReport(
       guid,
       name,
       ...attributeReport(attributes),
-      filesystem: await filesystemReport(source, offset, size, problems, `partition ${number}: `),
+      filesystem: await filesystemReport(source, offset, size, problems, options, `partition ${number}: `),
     });
   }
   return { type: "gpt", guid: table.diskGuid, sectorSize: table.sectorSize, partitions, problems };
 }
 
-async function mbrReport(source: ByteSource, sectorSize: 512 | 4096): Promise<TableReport | undefined> {
+async function mbrReport(
+  source: ByteSource,
+  sectorSize: 512 | 4096,
+  options: InspectOptions,
+): Promise<TableReport | undefined> {
   const table = await readMbr(source, { sectorSize });
   if (table === undefined) return undefined;
   const partitions: PartitionReport[] = [];
@@ -103,7 +113,7 @@ async function mbrReport(source: ByteSource, sectorSize: 512 | 4096): Promise<Ta
       name: null,
       attributes: null,
       bootable,
-      filesystem: await filesystemReport(source, offset, size, problems, `partition ${number}: `),
+      filesystem: await filesystemReport(source, offset, size, problems, options, `partition ${number}: `),
     });
     if (offset + size > source.size) {
       problems.push(`partition ${number} ends at byte ${offset + size}, but the image at ${source.size}`);
@@ -113,9 +123,13 @@ async function mbrReport(source: ByteSource, sectorSize: 512 | 4096): Promise<Ta
 }
 
 /** No table: the image is a filesystem, or nothing that is known. */
-async function bareReport(source: ByteSource, sectorSize: number): Promise<TableReport> {
+async function bareReport(
+  source: ByteSource,
+  sectorSize: number,
+  options: InspectOptions,
+): Promise<TableReport> {
   const problems: string[] = [];
-  const filesystem = await filesystemReport(source, 0, source.size, problems, "");
+  const filesystem = await filesystemReport(source, 0, source.size, problems, options, "");
   const partition: PartitionReport = {
     number: 0,
     firstLba: 0,
@@ -139,23 +153,28 @@ async function filesystemReport(
   offset: number,
   size: number,
   problems: string[],
+  options: InspectOptions,
   where: string,
 ): Promise<FilesystemReport | null> {
   const end = Math.min(offset + size, source.size);
   if (end <= offset) return null;
   const window = sourceWindow(source, offset, end - offset);
   try {
-    return (await ext4Report(window)) ?? (await fatReport(window)) ?? null;
+    return (await ext4Report(window, options)) ?? (await fatReport(window, options)) ?? null;
   } catch (error) {
-    if (!(error instanceof DiskwrightError)) throw error;
+    if (!(error instanceof DiskwrightError) || error.code === "ABORTED") throw error;
     problems.push(`${where}the filesystem cannot be read: ${error.message}`);
     return null;
   }
 }
 
-async function ext4Report(source: ByteSource): Promise<FilesystemReport | undefined> {
+async function ext4Report(
+  source: ByteSource,
+  { check = true, signal }: InspectOptions,
+): Promise<FilesystemReport | undefined> {
   const volume = await openExt4(source);
   if (volume === undefined) return undefined;
+  if (check) await volume.check({ signal });
   const { features, superblock, problems } = volume;
   return {
     type: features.includes("extent") ? "ext4" : features.includes("has_journal") ? "ext3" : "ext2",
@@ -171,9 +190,13 @@ async function ext4Report(source: ByteSource): Promise<FilesystemReport | undefi
   };
 }
 
-async function fatReport(source: ByteSource): Promise<FilesystemReport | undefined> {
+async function fatReport(
+  source: ByteSource,
+  { check = true, signal }: InspectOptions,
+): Promise<FilesystemReport | undefined> {
   const volume = await readFat(source);
   if (volume === undefined) return undefined;
+  if (check) await volume.check({ signal });
   return {
     type: volume.type,
     label: volume.label,

@@ -58,7 +58,7 @@ function expected(tree: Tree): unknown[] {
 
 async function walked(bytes: Uint8Array): Promise<{ rows: unknown[]; contents: Map<string, Uint8Array> }> {
   const volume = (await openExt4(bytesSource(bytes)))!;
-  expect(volume.problems).toEqual([]);
+  expect(await volume.check()).toEqual([]);
   const rows: unknown[] = [];
   const contents = new Map<string, Uint8Array>();
   for await (const entry of volume.entries()) {

@@ -142,7 +142,7 @@ describeWith(["mke2fs", "dumpe2fs"], "filesystems of mke2fs", () => {
         for (const name of ["far", "sparse"]) seen.set(name, { ...seen.get(name)!, size: sizes.get(name) });
       }
       expect(comparable(seen)).toEqual(expected);
-      expect(volume.problems).toEqual([]);
+      expect(await volume.check()).toEqual([]);
       expect(volume.journal.state).toBe(volume.features.includes("has_journal") ? "clean" : "none");
     });
   });

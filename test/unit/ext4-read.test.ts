@@ -123,7 +123,7 @@ async function verdict(bytes: Uint8Array): Promise<readonly string[]> {
   } catch (error) {
     if (!(error instanceof DiskwrightError)) throw error;
     expect(["CORRUPT", "SOURCE_UNREADABLE"]).toContain(error.code);
-    return [error.message, ...(volume?.problems ?? [])];
+    return [...new Set([error.message, ...(volume?.problems ?? [])])];
   }
   return volume.problems;
 }
@@ -503,6 +503,7 @@ describe("a damaged ext4 filesystem", () => {
     const node = view.getUint32(root + 12 + 4, true) * 1024;
     expect(await attempt(() => view.setUint32(node + 12 + 4, node / 1024, true))).toEqual([
       expect.stringMatching(/^the extent tree of inode \d+ is damaged: a node has the depth 1$/),
+      `inode ${inodes.get("pieces")} has block ${node / 1024}, which something else has, too`,
     ]);
     expect(
       await attempt(() => {
@@ -511,6 +512,7 @@ describe("a damaged ext4 filesystem", () => {
       }),
     ).toEqual([
       expect.stringMatching(/^the extent tree of inode \d+ is damaged: its entries do not ascend at 0$/),
+      expect.stringMatching(/^inode \d+ has block \d+, which something else has, too$/),
     ]);
     // Two extents of a directory name the same block.
     expect(
@@ -522,7 +524,11 @@ describe("a damaged ext4 filesystem", () => {
         view.setUint16(inode + 0x28 + 28, 1, true);
         view.setUint32(inode + 0x28 + 32, directory / 1024, true);
       }),
-    ).toEqual([`directory inode ${inodes.get("a/b")} has block ${directory / 1024} twice`]);
+    ).toEqual([
+      `directory inode ${inodes.get("a/b")} has block ${directory / 1024} twice`,
+      `inode ${inodes.get("a/b")} has block ${directory / 1024}, which something else has, too`,
+      `inode ${inodes.get("a/b")} counts 2 sectors, but has 4`,
+    ]);
     expect(plan.geometry.groups).toBe(1);
 
     const maps = await made(entries, { features: [...WITHOUT_CHECKSUMS, "^extent", "^64bit"] });

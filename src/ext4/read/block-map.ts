@@ -18,17 +18,22 @@ interface MapWalk {
   readonly to: number;
   /** The blocks of pointers that were gone through: one that comes again would make the map endless. */
   readonly seen: Set<number>;
+  readonly onNode: (block: number) => void;
 }
 
-/** The runs of a file's blocks that touch those from `from` up to, not including, `to`, in ascending order. */
+/**
+ * The runs of a file's blocks that touch those from `from` up to, not including, `to`, in ascending order. `onNode` gets
+ * each block of pointers before it is read.
+ */
 export async function* mappedRuns(
   frame: Frame,
   inode: StoredInode,
   from: number,
   to: number,
+  onNode: (block: number) => void = () => {},
 ): AsyncGenerator<FileRun> {
   const perBlock = frame.blockSize / POINTER_SIZE;
-  const walk: MapWalk = { frame, inode, perBlock, from, to, seen: new Set() };
+  const walk: MapWalk = { frame, inode, perBlock, from, to, seen: new Set(), onNode };
   const view = new DataView(inode.block.buffer, inode.block.byteOffset, inode.block.byteLength);
   yield* pointedRuns(walk, view, DIRECT, 0);
   let logical = DIRECT;
@@ -37,6 +42,16 @@ export async function* mappedRuns(
     yield* nodeRuns(walk, pointer, level, logical);
     logical += perBlock ** level;
   }
+}
+
+/** The runs of a file whose pointers all lie in its inode; `undefined` when there are blocks of pointers. */
+export function pointersInInode(frame: Frame, inode: StoredInode): FileRun[] | undefined {
+  const view = new DataView(inode.block.buffer, inode.block.byteOffset, inode.block.byteLength);
+  for (let level = 0; level < LEVELS; level++) {
+    if (view.getUint32((DIRECT + level) * POINTER_SIZE, true) !== 0) return undefined;
+  }
+  const walk = { frame, inode, from: 0, to: DIRECT };
+  return [...pointedRuns(walk, view, DIRECT, 0)];
 }
 
 /** The runs below a block of pointers, which has `level` levels of them including itself. */
@@ -51,6 +66,7 @@ async function* nodeRuns(
   if (block === 0 || logical >= to || logical + span <= from) return;
   if (seen.has(block)) throw corrupt(`the block map of inode ${inode.number} reaches block ${block} twice`);
   seen.add(block);
+  walk.onNode(block);
   const bytes = await frame.block(block, `the block map of inode ${inode.number}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (level === 1) {
@@ -66,7 +82,12 @@ async function* nodeRuns(
 }
 
 /** The runs that a list of pointers to blocks of content makes. */
-function* pointedRuns(walk: MapWalk, view: DataView, pointers: number, logical: number): Generator<FileRun> {
+function* pointedRuns(
+  walk: Pick<MapWalk, "frame" | "inode" | "from" | "to">,
+  view: DataView,
+  pointers: number,
+  logical: number,
+): Generator<FileRun> {
   const { frame, inode, from, to } = walk;
   const end = Math.min(pointers, to - logical);
   for (let index = Math.max(0, from - logical); index < end; ) {

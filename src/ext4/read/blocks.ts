@@ -1,7 +1,7 @@
 import { mostMappedBlocks } from "../block-map.ts";
 import { INODE_FLAG } from "../structures.ts";
-import { mappedRuns } from "./block-map.ts";
-import { extentRuns } from "./extents.ts";
+import { mappedRuns, pointersInInode } from "./block-map.ts";
+import { extentRuns, extentsInInode } from "./extents.ts";
 import type { Frame } from "./frame.ts";
 import type { StoredInode } from "./inode.ts";
 import { corrupt } from "./problems.ts";
@@ -22,7 +22,7 @@ const MOST_BLOCKS = 2 ** 32;
 
 /**
  * The runs of a file's blocks that touch those from `from` up to, not including, `to`, in ascending order. What
- * none covers is a hole.
+ * none covers is a hole. `onNode` gets each block of the map itself before it is read.
  *
  * @throws DiskwrightError `CORRUPT`.
  */
@@ -31,8 +31,20 @@ export function fileRuns(
   inode: StoredInode,
   from: number,
   to: number,
+  onNode?: (block: number) => void,
 ): AsyncGenerator<FileRun> {
-  return hasExtents(inode) ? extentRuns(frame, inode, from, to) : mappedRuns(frame, inode, from, to);
+  const runs = hasExtents(inode) ? extentRuns : mappedRuns;
+  return runs(frame, inode, from, to, onNode);
+}
+
+/**
+ * All runs of a file whose map lies in its inode, as that of most files does: promises would take longer than all else.
+ * `undefined` when the map has blocks of its own.
+ *
+ * @throws DiskwrightError `CORRUPT`.
+ */
+export function runsInInode(frame: Frame, inode: StoredInode): readonly FileRun[] | undefined {
+  return hasExtents(inode) ? extentsInInode(frame, inode) : pointersInInode(frame, inode);
 }
 
 /** Checks that a file is not larger than what maps its blocks can reach. */
@@ -43,6 +55,7 @@ export function checkFileSize(frame: Frame, inode: StoredInode): void {
   }
 }
 
-function hasExtents(inode: StoredInode): boolean {
+/** Whether extents map the blocks of an inode, and not pointers. */
+export function hasExtents(inode: StoredInode): boolean {
   return (inode.flags & INODE_FLAG.extents) !== 0;
 }

@@ -30,6 +30,8 @@ export interface DirectoryListing {
 }
 
 const HEAD_SIZE = 8;
+/** An entry has room for a name of one byte, and ends at a multiple of four. */
+const SHORTEST_ENTRY = 12;
 const TAIL_SIZE = 12;
 const TAIL_TYPE = 0xde;
 const DOT = ".";
@@ -39,16 +41,26 @@ const INLINE_PARENT_SIZE = 4;
 /** Types by the number of the directory entry (directory.rst, "ftype"). */
 const TYPES = [undefined, "file", "directory", "character", "block", "fifo", "socket", "symlink"] as const;
 
+/** How a directory is read. */
+export interface DirectoryOptions {
+  /** Whether names that are encrypted are taken as the bytes that they are. Default: they are refused. */
+  readonly isEncryptedRead?: boolean;
+}
+
 /**
  * Reads a directory.
  *
  * @throws DiskwrightError `CORRUPT`, `SOURCE_UNREADABLE` when its names are encrypted.
  */
-export async function readDirectory(frame: Frame, inode: StoredInode): Promise<DirectoryListing> {
+export async function readDirectory(
+  frame: Frame,
+  inode: StoredInode,
+  { isEncryptedRead = false }: DirectoryOptions = {},
+): Promise<DirectoryListing> {
   if ((inode.mode & fileMode.TYPE_MASK) !== fileMode.DIRECTORY) {
     throw corrupt(`inode ${inode.number} should be a directory, but has the mode 0${inode.mode.toString(8)}`);
   }
-  if ((inode.flags & READ_FLAG.encrypted) !== 0) {
+  if ((inode.flags & READ_FLAG.encrypted) !== 0 && !isEncryptedRead) {
     throw unreadable(
       `directory inode ${inode.number} is encrypted (feature encrypt): its names cannot be read`,
     );
@@ -73,6 +85,7 @@ async function readBlocks(frame: Frame, inode: StoredInode, names: NameCollector
       const bytes = await frame.block(block, `block ${number} of directory inode ${inode.number}`);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       if (frame.hasChecksums) verifyBlock(frame, inode, number, bytes, view);
+      if (number === 0) names.checkDots(view);
       names.collect(bytes, 0, blockSize, `block ${number}`);
     }
   }
@@ -98,12 +111,30 @@ class NameCollector {
   readonly #frame: Frame;
   readonly #inode: StoredInode;
   readonly #hasTypes: boolean;
+  readonly #isEncrypted: boolean;
   readonly #children = new Map<string, DirectoryChild>();
 
   constructor(frame: Frame, inode: StoredInode) {
     this.#frame = frame;
     this.#inode = inode;
     this.#hasTypes = frame.has({ incompatible: INCOMPATIBLE.filetype });
+    this.#isEncrypted = (inode.flags & READ_FLAG.encrypted) !== 0;
+  }
+
+  /** The first two entries of the first block are "." and "..". */
+  checkDots(view: DataView): void {
+    const { problems, blockSize } = this.#frame;
+    const isDot = (at: number, length: number): boolean => {
+      const name = Array.from({ length }, (_, index) => view.getUint8(at + HEAD_SIZE + index));
+      return (
+        view.getUint32(at, true) !== 0 &&
+        view.getUint8(at + 6) === length &&
+        name.every((byte) => byte === 0x2e)
+      );
+    };
+    const second = recordLength(view.getUint16(4, true), blockSize);
+    const isSound = isDot(0, 1) && second <= blockSize - SHORTEST_ENTRY && isDot(second, 2);
+    if (!isSound) problems.add(`directory inode ${this.#inode.number} does not begin with "." and ".."`);
   }
 
   /** Takes the entries from `start` to `end`, which must fill that range exactly. */
@@ -115,7 +146,7 @@ class NameCollector {
       const length = recordLength(view.getUint16(at + 4, true), this.#frame.blockSize);
       // Without types the length of a name has two bytes.
       const nameLength = this.#hasTypes ? bytes[at + 6]! : view.getUint16(at + 6, true);
-      if (length < HEAD_SIZE || length % 4 !== 0 || at + length > end) {
+      if (length < SHORTEST_ENTRY || length % 4 !== 0 || at + length > end) {
         throw this.#damaged(where, at, `an entry of ${length} bytes`);
       }
       if (child !== 0) {
@@ -123,7 +154,9 @@ class NameCollector {
           throw this.#damaged(where, at, `a name of ${nameLength} bytes in an entry of ${length}`);
         }
         const name = bytes.subarray(at + HEAD_SIZE, at + HEAD_SIZE + nameLength);
-        this.#add(name, child, this.#hasTypes ? TYPES[bytes[at + 7]!] : undefined, where, at);
+        const type = this.#hasTypes ? TYPES[bytes[at + 7]!] : undefined;
+        if (this.#hasTypes && type === undefined) this.#noteType(name, bytes[at + 7]!);
+        this.#add(name, child, type, where, at);
       }
       at += length;
     }
@@ -136,6 +169,12 @@ class NameCollector {
     return { children: this.#children, parent: this.parent, blocks };
   }
 
+  #noteType(name: Uint8Array, type: number): void {
+    this.#frame.problems.add(
+      `directory inode ${this.#inode.number}: "${printable(name)}" has the unknown type ${type}`,
+    );
+  }
+
   #add(name: Uint8Array, inode: number, type: DirectoryChild["type"], where: string, at: number): void {
     const { superblock, problems } = this.#frame;
     const own = this.#inode.number;
@@ -144,7 +183,7 @@ class NameCollector {
       if (inode !== own) problems.add(`directory inode ${own}: "." leads to inode ${inode}`);
     } else if (key === DOTS) this.parent = inode;
     // Names become paths of whoever extracts them.
-    else if (name.includes(0x2f) || name.includes(0)) {
+    else if (!this.#isEncrypted && (name.includes(0x2f) || name.includes(0))) {
       throw this.#damaged(where, at, `the impossible name "${printable(name)}"`);
     } else if (inode > superblock.inodesCount) {
       throw this.#damaged(where, at, `"${printable(name)}" leads to inode ${inode}, which there is not`);
@@ -162,7 +201,7 @@ class NameCollector {
 }
 
 /** 16 bits say how long an entry is; in blocks of 64 KiB their lowest two stand for the bits above them. */
-function recordLength(stored: number, blockSize: number): number {
+export function recordLength(stored: number, blockSize: number): number {
   if (blockSize < 65536) return stored;
   if (stored === 65535 || stored === 0) return blockSize;
   return (stored & 0xfffc) | ((stored & 3) << 16);

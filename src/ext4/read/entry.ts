@@ -86,7 +86,7 @@ export async function targetOf(frame: Frame, inode: StoredInode): Promise<Uint8A
 }
 
 /** Whether a target lies in place of the block map. Old kernels gave even short ones a block at times. */
-function isFast(frame: Frame, inode: StoredInode): boolean {
+export function isFast(frame: Frame, inode: StoredInode): boolean {
   if (inode.size >= inode.block.length || (inode.flags & INODE_FLAG.extents) !== 0) return false;
   if (isInline(frame, inode)) return false;
   // Values of attributes in inodes of their own count as blocks of the symlink, too.

@@ -24,12 +24,16 @@ interface OpenNode {
   readonly end: number;
 }
 
-/** The runs of a file's blocks that touch those from `from` up to, not including, `to`, in ascending order. */
+/**
+ * The runs of a file's blocks that touch those from `from` up to, not including, `to`, in ascending order. `onNode` gets
+ * the block of each node before it is read.
+ */
 export async function* extentRuns(
   frame: Frame,
   inode: StoredInode,
   from: number,
   to: number,
+  onNode: (block: number) => void = () => {},
 ): AsyncGenerator<FileRun> {
   const path = [openNode(inode, inode.block, undefined, 0, 2 ** 32)];
   for (let node = path.at(-1); node !== undefined; node = path.at(-1)) {
@@ -48,10 +52,24 @@ export async function* extentRuns(
     }
     if (end <= from) continue;
     const block = node.view.getUint32(at + 4, true) + node.view.getUint16(at + 8, true) * 2 ** 32;
+    onNode(block);
     const bytes = await frame.block(block, `a node of the extent tree of inode ${inode.number}`);
     verify(frame, inode, block, bytes);
     path.push(openNode(inode, bytes, node.depth - 1, logical, end));
   }
+}
+
+/** The runs of a file whose extents all lie in its inode; `undefined` when there are nodes in blocks. */
+export function extentsInInode(frame: Frame, inode: StoredInode): FileRun[] | undefined {
+  const { view, depth, entries, end } = openNode(inode, inode.block, undefined, 0, 2 ** 32);
+  if (depth > 0) return undefined;
+  const runs: FileRun[] = [];
+  for (let entry = 0; entry < entries; entry++) {
+    const at = HEADER_SIZE + entry * ENTRY_SIZE;
+    const next = entry + 1 < entries ? view.getUint32(at + ENTRY_SIZE, true) : end;
+    runs.push(leafRun(frame, inode, view, at, next));
+  }
+  return runs;
 }
 
 function leafRun(frame: Frame, inode: StoredInode, view: DataView, at: number, end: number): FileRun {

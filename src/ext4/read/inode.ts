@@ -23,6 +23,8 @@ export interface StoredInode {
   /** Bytes. */
   readonly size: number;
   readonly links: number;
+  /** Seconds since 1970 when it was removed; 0 for an inode in use. */
+  readonly deletionTime: number;
   readonly flags: number;
   readonly generation: number;
   /** Bytes of all blocks. */
@@ -41,6 +43,8 @@ export interface StoredInode {
   readonly crtime: bigint | undefined;
   /** The low word of the access time; of an inode that holds a value of an attribute, the value's hash. */
   readonly accessWord: number;
+  /** The low word of the version and that of the change time: in such an inode, how many entries lead to it. */
+  readonly valueReferences: number;
   /** What the checksums of its blocks start from. */
   readonly seed: number;
 }
@@ -73,7 +77,12 @@ export async function readInode(frame: Frame, tables: InodeTables, number: numbe
   return (tables.last = decodeInode(frame, number, bytes));
 }
 
-function decodeInode(frame: Frame, number: number, bytes: Uint8Array): StoredInode {
+/**
+ * Takes the bytes of an inode apart.
+ *
+ * @throws DiskwrightError `CORRUPT`.
+ */
+export function decodeInode(frame: Frame, number: number, bytes: Uint8Array): StoredInode {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const extra = bytes.length > BASE_INODE_SIZE ? view.getUint16(EXTRA_SIZE, true) : 0;
   const declared = BASE_INODE_SIZE + extra;
@@ -99,6 +108,7 @@ function decodeInode(frame: Frame, number: number, bytes: Uint8Array): StoredIno
     gid: view.getUint16(0x18, true) + view.getUint16(0x7a, true) * 2 ** 16,
     size,
     links: view.getUint16(0x1a, true),
+    deletionTime: view.getUint32(0x14, true),
     flags: view.getUint32(0x20, true),
     generation,
     allocated: allocatedOf(frame, view),
@@ -111,6 +121,7 @@ function decodeInode(frame: Frame, number: number, bytes: Uint8Array): StoredIno
     mtime: time(0x10, 0x88),
     crtime: declared >= CREATION_END ? time(0x90, 0x94) : undefined,
     accessWord: view.getUint32(0x08, true),
+    valueReferences: view.getUint32(0x0c, true) * 2 ** 32 + view.getUint32(0x24, true),
     seed,
   };
 }

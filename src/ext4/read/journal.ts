@@ -1,10 +1,13 @@
 import { crc32cRegister } from "../../bytes/index.ts";
 import { DiskwrightError } from "../../errors.ts";
+import { fileMode } from "../../tree/index.ts";
 import { COMPATIBLE, INCOMPATIBLE, READ_ONLY_COMPATIBLE } from "../features.ts";
 import { JOURNAL_MAGIC, journalSuperblock } from "../structures.ts";
+import { fileRuns } from "./blocks.ts";
 import { contentOf } from "./content.ts";
 import type { Frame } from "./frame.ts";
 import type { StoredInode } from "./inode.ts";
+import { corrupt } from "./problems.ts";
 
 // In which state a filesystem was left: what its superblock and that of its journal say of it. The journal
 // is not replayed: what it holds is missing from what is read.
@@ -16,6 +19,9 @@ export interface JournalState {
   /** Bytes; 0 when there is none, or when it lies on a device of its own. */
   readonly size: number;
 }
+
+/** A kernel takes no shorter journal. */
+const FEWEST_BLOCKS = 1024;
 
 const NEEDS_REPLAY = "the journal has to be replayed: mount it once or run e2fsck";
 
@@ -66,9 +72,13 @@ async function readSuperblock(
   if (journalInode === 0) return { size: 0, isStarted: false };
   try {
     const inode = await inodeOf(journalInode);
+    if ((inode.mode & fileMode.TYPE_MASK) !== fileMode.FILE || inode.links === 0) {
+      throw corrupt(`inode ${journalInode} is no file in use`);
+    }
+    await checkBlocks(frame, inode);
     const content = contentOf(frame, inode);
     const bytes = await content.read(0, Math.min(journalSuperblock.span, content.size));
-    return { size: inode.size, isStarted: isStarted(frame, bytes) };
+    return { size: inode.size, isStarted: isStarted(frame, bytes, inode.size) };
   } catch (error) {
     if (!(error instanceof DiskwrightError)) throw error;
     frame.problems.add(`the journal cannot be read: ${error.message}`);
@@ -76,7 +86,19 @@ async function readSuperblock(
   }
 }
 
-function isStarted(frame: Frame, bytes: Uint8Array): boolean {
+/** A journal has no holes, as its blocks are written in place. */
+async function checkBlocks(frame: Frame, inode: StoredInode): Promise<void> {
+  const blocks = Math.floor(inode.size / frame.blockSize);
+  if (blocks < FEWEST_BLOCKS) throw corrupt(`it has ${blocks} blocks, fewer than ${FEWEST_BLOCKS}`);
+  let next = 0;
+  for await (const { logical, count } of fileRuns(frame, inode, 0, blocks)) {
+    if (logical !== next) break;
+    next += count;
+  }
+  if (next < blocks) throw corrupt(`block ${next} of its ${blocks} is not there`);
+}
+
+function isStarted(frame: Frame, bytes: Uint8Array, size: number): boolean {
   const isLong = bytes.length === journalSuperblock.span;
   const superblock = isLong ? journalSuperblock.fromBytes(bytes) : undefined;
   const isJournal =
@@ -92,6 +114,17 @@ function isStarted(frame: Frame, bytes: Uint8Array): boolean {
     if (crc32cRegister(0xffffffff, unsigned) !== superblock.checksum) {
       frame.problems.add("the journal's superblock: its checksum does not match");
     }
+  }
+  const { blockSize, blocks, firstBlock } = superblock;
+  if (
+    blockSize !== frame.blockSize ||
+    blocks * blockSize > size ||
+    firstBlock === 0 ||
+    firstBlock >= blocks
+  ) {
+    frame.problems.add(
+      `the journal's superblock says ${blocks} blocks of ${blockSize} bytes, the first of them ${firstBlock}; there are ${size} bytes`,
+    );
   }
   return superblock.start !== 0;
 }

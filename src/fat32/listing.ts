@@ -106,7 +106,7 @@ export function listDirectory(bytes: Uint8Array): Listing {
       if (name !== undefined) {
         const seconds = secondsOf(values.writeDate, values.writeTime);
         const created = createdAt(values);
-        problems.push(...entryProblems(name, values));
+        noteEntry(problems, name, values);
         entries.push({ name, shortName, attributes, firstCluster, size: values.size, seconds, created });
       }
     }
@@ -143,9 +143,8 @@ function finished({ checksum, units, next }: PendingName, bytes: Uint8Array, at:
   return codeUnitText(end < 0 ? units : units.subarray(0, end));
 }
 
-/** What an entry says that cannot be so. Lower case and letters of any code page are met in sound volumes. */
-function entryProblems(name: string, { shortName, attributes, size }: DirectoryEntry): string[] {
-  const problems: string[] = [];
+/** Notes what an entry says that cannot be so. Lower case and letters of any code page are met in sound volumes. */
+function noteEntry(problems: string[], name: string, { shortName, attributes, size }: DirectoryEntry): void {
   if ((attributes & ATTRIBUTE.directory) !== 0 && size !== 0) {
     problems.push(`${shown(name)}: it is a directory, but has the size ${size}`);
   }
@@ -156,7 +155,6 @@ function entryProblems(name: string, { shortName, attributes, size }: DirectoryE
   if (!isSound || shortName[0] === SPACE) {
     problems.push(`${shown(name)}: its short name has characters that it must not have`);
   }
-  return problems;
 }
 
 const SPACE = 0x20;

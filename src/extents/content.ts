@@ -1,4 +1,6 @@
+import { bytes as bytesKind, checkArgument, list, shownValue } from "../arguments/index.ts";
 import { DiskwrightError } from "../errors.ts";
+import { contentKind } from "./arguments.ts";
 
 /** A value now or later: synchronous sources stay cheap, asynchronous ones stay possible. */
 export type Awaitable<Value> = Value | Promise<Value>;
@@ -78,11 +80,13 @@ export interface ContentReader {
 
 /** Content that is in memory. */
 export function bytesContent(bytes: Uint8Array): BytesContent {
+  if (!(bytes instanceof Uint8Array)) checkArgument("bytes", bytes, bytesKind);
   return { type: "bytes", size: bytes.length, bytes };
 }
 
 /** Contents as one, each behind the one before: a few large ones, since a place in them is searched for. */
 export function joinedContent(parts: readonly Content[]): JoinedContent {
+  checkArgument("parts", parts, list(contentKind));
   return { type: "joined", size: parts.reduce((size, part) => size + part.size, 0), parts };
 }
 
@@ -105,17 +109,40 @@ export function readContent(
       return part.length;
     }
     case "function":
-      return content.read(offset, into);
+      return checkedCount(content.read(offset, into), into);
     case "file":
       if (reader === undefined) throw new TypeError("the content of host files needs the option `reader`");
-      return reader.read(content, offset, into);
+      return checkedCount(reader.read(content, offset, into), into);
     case "joined": {
       const place = placeIn(content, offset);
       if (place === undefined) return 0;
       const room = Math.min(into.length, place.content.size - place.offset);
       return readContent(place.content, place.offset, into.subarray(0, room), reader);
     }
+    default:
+      return unknownContent(content);
   }
+}
+
+function unknownContent(content: never): never {
+  const { type } = content as { readonly type?: unknown };
+  throw new TypeError(
+    `content of the type ${shownValue(type)} cannot be read: use bytes, file, function or joined`,
+  );
+}
+
+/** What a caller's code read, now or later: anything but a count would put other bytes into the image. */
+function checkedCount(reading: Awaitable<number>, into: Uint8Array): Awaitable<number> {
+  if (typeof reading === "object" && reading !== null)
+    return reading.then((count) => checkCount(count, into));
+  return checkCount(reading, into);
+}
+
+function checkCount(count: number, into: Uint8Array): number {
+  if (Number.isInteger(count) && count >= 0 && count <= into.length) return count;
+  throw new TypeError(
+    `a content's read(offset, into) gave ${shownValue(count)}: it must give how many bytes it wrote, at most ${into.length}`,
+  );
 }
 
 /** Which part of a joined content holds the byte at `offset`, and where in the part it lies. */

@@ -1,3 +1,5 @@
+export { byteCount, contentKind, readerKind, signalKind, sourceKind, targetKind } from "./arguments.ts";
+export { type BlobLike, blobContent, isBlob } from "./blob.ts";
 export {
   type Awaitable,
   type BytesContent,

@@ -1,4 +1,6 @@
+import { bytes as bytesKind, checkArgument } from "../arguments/index.ts";
 import { DiskwrightError } from "../errors.ts";
+import { byteCount, contentKind, readerKind, sourceKind } from "./arguments.ts";
 import {
   type Awaitable,
   type Content,
@@ -21,11 +23,15 @@ export interface ByteSource {
 
 /** A source over bytes that are in memory. */
 export function bytesSource(bytes: Uint8Array): ByteSource {
+  checkArgument("bytes", bytes, bytesKind);
   return { size: bytes.length, read: (position, length) => bytes.subarray(position, position + length) };
 }
 
 /** A part of a source, such as a partition of a disk, with positions of its own. */
 export function sourceWindow(source: ByteSource, start: number, size: number): ByteSource {
+  checkArgument("source", source, sourceKind);
+  checkArgument("start", start, byteCount);
+  checkArgument("size", size, byteCount);
   return {
     size,
     read: (position, length) => source.read(start + position, length),
@@ -43,6 +49,8 @@ export function readInto(source: ByteSource, position: number, into: Uint8Array)
 
 /** Some content as a source, which `reader` opens. */
 export function contentSource(content: Content, reader: ContentReader): ByteSource {
+  checkArgument("content", content, contentKind);
+  checkArgument("reader", reader, readerKind);
   return {
     size: content.size,
     readInto: (position, into) => fillFrom(content, position, into, reader),
@@ -56,6 +64,7 @@ export function contentSource(content: Content, reader: ContentReader): ByteSour
 
 /** The content of a source, for the extents of an image. */
 export function sourceContent(source: ByteSource): FunctionContent {
+  checkArgument("source", source, sourceKind);
   return {
     type: "function",
     size: source.size,

@@ -1,5 +1,7 @@
+import { checkArgument, fields, optional, routine, shownValue } from "../arguments/index.ts";
 import { printable } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
+import { extentsKind, readerKind, signalKind } from "./arguments.ts";
 import { type Awaitable, type Content, type ContentReader, fileAt, readContent } from "./content.ts";
 import type { Extent } from "./extent.ts";
 import { type CancelSignal, eventLoopTurn } from "./signal.ts";
@@ -43,6 +45,19 @@ export async function sweep(
   await broom.end();
 }
 
+// More than these may be there: those of a whole disk are handed on as they are.
+const SWEEP_OPTIONS = fields<SweepOptions>(
+  "the options of a sweep",
+  { reader: optional(readerKind), signal: optional(signalKind), onWritten: optional(routine) },
+  { isOpen: true },
+);
+
+function notAnExtent(position: unknown, length: unknown, offset: unknown): TypeError {
+  return new TypeError(
+    `an extent lies at ${shownValue(position)}, with ${shownValue(length)} bytes from ${shownValue(offset)} on: give numbers from 0 on`,
+  );
+}
+
 /** A {@link sweep} whose extents come in parts. */
 export class Sweep {
   readonly #write: SweepWriter;
@@ -55,16 +70,21 @@ export class Sweep {
   #extentsUntilTurn = EXTENTS_BETWEEN_TURNS;
 
   constructor(write: SweepWriter, options: SweepOptions = {}) {
+    checkArgument("write", write, routine);
+    checkArgument("options", options, SWEEP_OPTIONS);
     this.#write = write;
     this.#options = options;
   }
 
   /** Sends extents out that lie behind those of the calls before. */
   async add(extents: Iterable<Extent>): Promise<void> {
+    checkArgument("extents", extents, extentsKind);
     const buffer = this.#buffer;
     for (const { position, length, source, offset } of extents) {
+      if (!(position >= 0 && length >= 0 && offset >= 0)) throw notAnExtent(position, length, offset);
       if (position !== this.#start + this.#filled) await this.#moveTo(position);
       if (source instanceof Uint8Array && length >= BUFFER_SIZE) {
+        if (offset + length > source.length) throw endedEarly(source, source.length, offset + length);
         await this.#pass(source.subarray(offset, offset + length));
         continue;
       }

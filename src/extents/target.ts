@@ -1,3 +1,5 @@
+import { checkArgument, optional, routine } from "../arguments/index.ts";
+import { signalKind } from "./arguments.ts";
 import type { Awaitable } from "./content.ts";
 import { type CancelSignal, eventLoopTurn } from "./signal.ts";
 
@@ -76,6 +78,8 @@ export function sequentialTarget(
   write: (bytes: Uint8Array) => Awaitable<void>,
   signal?: CancelSignal,
 ): Target {
+  checkArgument("write", write, routine);
+  checkArgument("signal", signal, optional(signalKind));
   const zeros = new Uint8Array(64 * 1024);
   let zerosUntilTurn = ZEROS_BETWEEN_TURNS;
   let size = 0;

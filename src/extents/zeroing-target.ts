@@ -1,3 +1,5 @@
+import { checkArgument, fields, kindOf, optional } from "../arguments/index.ts";
+import { targetKind } from "./arguments.ts";
 import type { ByteRange } from "./extent.ts";
 import type { Target } from "./target.ts";
 
@@ -9,6 +11,17 @@ export interface ZeroingOptions {
   readonly free?: Iterable<ByteRange> | AsyncIterable<ByteRange> | undefined;
 }
 
+const ZEROING_OPTIONS = fields<ZeroingOptions>("the options of zeroingTarget", {
+  into: targetKind,
+  free: optional(kindOf("byte ranges in ascending order", isIterable)),
+});
+
+function isIterable(value: unknown): boolean {
+  return (
+    typeof value === "object" && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
+  );
+}
+
 /** How many zeros are written in one call. */
 const CHUNK = 256 * 1024;
 
@@ -17,6 +30,7 @@ const CHUNK = 256 * 1024;
  * those in free ranges: for what must state every byte that counts, because it is written over older bytes.
  */
 export function zeroingTarget(options: ZeroingOptions): Target {
+  checkArgument("options", options, ZEROING_OPTIONS);
   return new ZeroingTarget(options);
 }
 

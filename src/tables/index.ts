@@ -1,3 +1,4 @@
+export { instead, nearNames } from "../arguments/index.ts";
 export {
   checkBootCode,
   checkDisk,
@@ -8,5 +9,4 @@ export {
   type SectorSize,
   throwFindings,
 } from "./findings.ts";
-export { instead, nearNames } from "./near.ts";
 export { overlaps, type SectorRange } from "./overlap.ts";

@@ -1,5 +1,6 @@
-import { DiskwrightError } from "../errors.ts";
-import { bytesContent, type Content } from "../extents/index.ts";
+import { checkArgument, iterable, type Problem } from "../arguments/index.ts";
+import { blobContent, bytesContent, type Content, isBlob } from "../extents/index.ts";
+import { entryProblem } from "./arguments.ts";
 import type { RowAttributes } from "./builder.ts";
 import { TreeDraft } from "./draft.ts";
 import type { DataRange, Entry } from "./entry.ts";
@@ -13,14 +14,32 @@ import { xattrProblems } from "./xattrs.ts";
  *
  * @throws DiskwrightError `INVALID_TREE`, naming every entry that cannot be stored: a path that is given
  *   twice, that climbs out with `..`, or that leads through something that is no directory; a hard link to
- *   nothing, to a directory, or to itself; a value out of range.
+ *   nothing, to a directory, or to itself; a value out of range, of another type, or of an unknown field.
+ * @throws TypeError for what is no iterable of entries.
  */
 export function treeOf(entries: Iterable<Entry>): Tree {
+  checkArgument("entries", entries, ENTRIES);
   const draft = new TreeDraft();
   const contents: Content[] = [];
   draft.addOrigin({ content: (key) => contents[key]! });
-  for (const entry of entries) insert(draft, entry, contents);
+  let index = 0;
+  for (const entry of entries) {
+    const problem = entryProblem(entry);
+    if (problem === undefined) insert(draft, entry, contents);
+    else draft.problems.push(shownProblem(entry, index, problem));
+    index++;
+  }
   return draft.finish();
+}
+
+const ENTRIES = iterable("an iterable of entries, such as an array");
+
+/** What is wrong with an entry, which is named by its path where it has one. */
+function shownProblem(entry: Entry, index: number, { path, message }: Problem): string {
+  const named: unknown = (entry as Partial<Entry> | null | undefined)?.path;
+  const isPath = typeof named === "string" || named instanceof Uint8Array;
+  const who = isPath ? shownPath(named) : `entries[${index}]`;
+  return path === "" ? `${who} ${message}` : `${who}: ${path.slice(1)} ${message}`;
 }
 
 function insert(draft: TreeDraft, entry: Entry, contents: Content[]): void {
@@ -131,15 +150,8 @@ function isWithin(value: number, limit: number): boolean {
 
 const EMPTY: Content = bytesContent(new Uint8Array(0));
 
-function contentOf(entry: Entry): Content {
-  const { content } = entry;
+function contentOf({ content }: Entry): Content {
   if (content === undefined) return EMPTY;
   if (content instanceof Uint8Array || typeof content === "string") return bytesContent(pathBytes(content));
-  if (!Number.isSafeInteger(content.size) || content.size < 0) {
-    throw new DiskwrightError(
-      "INVALID_TREE",
-      `${shownPath(entry.path)}: a content of ${content.size} bytes is impossible`,
-    );
-  }
-  return content;
+  return isBlob(content) ? blobContent(content) : content;
 }

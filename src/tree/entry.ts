@@ -1,4 +1,4 @@
-import type { Content } from "../extents/index.ts";
+import type { BlobLike, Content } from "../extents/index.ts";
 import type { Xattrs } from "./xattrs.ts";
 
 /** What an entry is. A `hardlink` is another name of an entry that is given elsewhere in the tree. */
@@ -35,10 +35,13 @@ export interface Entry {
   readonly uid?: number;
   /** Group, 0 … 2^32 - 1. Default 0. */
   readonly gid?: number;
-  /** Time of the last change, in nanoseconds since 1970-01-01 UTC. Default 0. */
+  /**
+   * Time of the last change, in nanoseconds since 1970-01-01 UTC: a BigInt, since a number holds them to some 200
+   * nanoseconds only. `BigInt(seconds) * 1_000_000_000n` of seconds. Default 0.
+   */
   readonly mtime?: bigint;
-  /** What a file holds; bytes, text (stored as UTF-8) or a reference. Default: empty. */
-  readonly content?: Uint8Array | string | Content;
+  /** What a file holds; bytes, text (stored as UTF-8), a `Blob` or `File`, or a reference. Default: empty. */
+  readonly content?: Uint8Array | string | BlobLike | Content;
   /** The parts of a file that hold data, ascending; everything else is a hole. Default: all of it. */
   readonly data?: readonly DataRange[];
   /** Of a symlink: what it points to. Of a hardlink: the path of the entry that it names. */

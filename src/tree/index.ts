@@ -1,3 +1,4 @@
+export { ownerId, treeKind } from "./arguments.ts";
 export { LONGEST_NAME, PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from "./builder.ts";
 export { type DigestOptions, treeDigest } from "./digest.ts";
 export { type LayOptions, TreeDraft } from "./draft.ts";

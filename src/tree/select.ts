@@ -1,3 +1,5 @@
+import { checkArgument } from "../arguments/index.ts";
+import { ownerId, treeKind } from "./arguments.ts";
 import { TreeDraft } from "./draft.ts";
 import type { DataRange, Device } from "./entry.ts";
 import { Tree, type TreeColumns } from "./tree.ts";
@@ -33,6 +35,9 @@ export function without(tree: Tree, rows: ReadonlySet<number>): Tree {
 
 /** The same tree with one owner and group for every entry. */
 export function ownedBy(tree: Tree, uid: number, gid: number): Tree {
+  checkArgument("tree", tree, treeKind);
+  checkArgument("uid", uid, ownerId);
+  checkArgument("gid", gid, ownerId);
   const columns: TreeColumns = {
     ...tree.columns,
     uid: new Uint32Array(tree.columns.uid.length).fill(uid),

@@ -1,3 +1,4 @@
+import { shownValue } from "../arguments/index.ts";
 import { compareBytes, printable, utf8 } from "../bytes/index.ts";
 
 /** Extended attributes by full name (`user.comment`), each value as getxattr(2) gives it. */
@@ -137,6 +138,10 @@ export function* xattrProblems(xattrs: Xattrs): Generator<string> {
     return;
   }
   for (const [name, value] of xattrs) {
+    if (typeof name !== "string") {
+      yield `an extended attribute has a name that is no text, but ${shownValue(name)}`;
+      continue;
+    }
     const bytes = utf8(name);
     const shown = `the extended attribute "${printable(bytes)}"`;
     if (bytes.length === 0) yield "an extended attribute has an empty name: name or remove it";

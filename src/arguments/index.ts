@@ -1,0 +1,23 @@
+export { checkArgument, type Problem } from "./check.ts";
+export {
+  bigInteger,
+  bytes,
+  either,
+  fields,
+  flag,
+  instanceOf,
+  iterable,
+  type Kind,
+  kindOf,
+  list,
+  mapping,
+  number,
+  oneOf,
+  optional,
+  type Required,
+  routine,
+  text,
+  withMethods,
+} from "./kinds.ts";
+export { instead, nearNames } from "./near.ts";
+export { shownValue } from "./shown.ts";

@@ -1,0 +1,170 @@
+import { describe, expect, it } from "vitest";
+import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
+import {
+  blobContent,
+  bytesContent,
+  joinedContent,
+  sequentialTarget,
+  sweep,
+} from "../../src/extents/index.ts";
+import { type Entry, memoryTarget, treeOf } from "../../src/index.ts";
+import { ownedBy } from "../../src/tree/index.ts";
+
+const UUID = "3e4c2b8a-0d35-4c9a-a0f2-6f2f0c1d7e11";
+
+/** What JavaScript hands over where TypeScript would refuse it. */
+// biome-ignore lint/suspicious/noExplicitAny: the point of these tests
+const wrong = (value: unknown): any => value;
+
+describe("treeOf", () => {
+  it.each<[string, unknown, string]>([
+    ["an unknown field", { path: "/a", kind: "file" }, '/a has a field "kind" that is not known to an entry'],
+    ["a mistyped field", { path: "/a", type: "file", contents: "x" }, "did you mean content?"],
+    ["an unknown type", { path: "/a", type: "dir" }, '/a: type is "dir": give one of "file", "directory"'],
+    ["a mistyped type", { path: "/a", type: "directroy" }, 'did you mean "directory"?'],
+    ["no type", { path: "/a" }, "/a: type is missing"],
+    ["no path", { type: "file" }, "entries[0]: path is missing"],
+    ["content that is none", { path: "/a", type: "file", content: 12 }, "/a: content is 12"],
+    ["content of null", { path: "/a", type: "file", content: null }, "/a: content is null"],
+    ["a buffer", { path: "/a", type: "file", content: new ArrayBuffer(3) }, "content is an ArrayBuffer"],
+    ["a promise", { path: "/a", type: "file", content: Promise.resolve("x") }, "content is a Promise"],
+    [
+      "content of a wrong size",
+      { path: "/a", type: "file", content: { type: "bytes", size: 9, bytes: new Uint8Array(2) } },
+      "content.size is 9, but there are 2 bytes",
+    ],
+    [
+      "content of an unknown type",
+      { path: "/a", type: "file", content: { type: "byte", size: 0 } },
+      'content.type is "byte": did you mean "bytes"?',
+    ],
+    [
+      "content without a size",
+      { path: "/a", type: "file", content: { type: "function", read: () => 0 } },
+      "content.size is missing",
+    ],
+    ["a time in seconds", { path: "/a", type: "file", mtime: 1.7e9 }, "nanoseconds since 1970 as a BigInt"],
+    ["a Date", { path: "/a", type: "file", mtime: new Date(0) }, "/a: mtime is a Date"],
+    ["a mode as text", { path: "/a", type: "file", mode: "755" }, '/a: mode is "755": give a number'],
+    ["an owner of NaN", { path: "/a", type: "file", uid: Number.NaN }, "/a: uid is NaN"],
+    ["content of a directory", { path: "/a", type: "directory", content: "x" }, "which has no content"],
+    ["a target of a file", { path: "/a", type: "file", target: "/b" }, "which has no target"],
+    ["a device of a fifo", { path: "/a", type: "fifo", device: { major: 1, minor: 3 } }, "has no device"],
+    ["a device that is text", { path: "/a", type: "block", device: "8:0" }, '/a: device is "8:0"'],
+    ["a link to a number", { path: "/a", type: "symlink", target: 5 }, "/a: target is 5"],
+    ["no entry", "a", 'entries[0] is "a": give an entry'],
+    ["nothing", null, "entries[0] is null: give an entry"],
+  ])("refuses %s", (_, entry, message) => {
+    expect(() => treeOf(wrong([entry]))).toThrow(expect.objectContaining({ code: "INVALID_TREE" }));
+    expect(() => treeOf(wrong([entry]))).toThrow(message);
+  });
+
+  it.each([["/a"], [5], [null], [undefined], [{}]])("refuses %s in place of entries", (entries) => {
+    expect(() => treeOf(wrong(entries))).toThrow(TypeError);
+    expect(() => treeOf(wrong(entries))).toThrow(/^entries is /);
+  });
+
+  it("looks at what classes give by getters", () => {
+    class Row {
+      get path(): string {
+        return "/a";
+      }
+      get type(): string {
+        return "dir";
+      }
+    }
+    expect(() => treeOf(wrong([new Row()]))).toThrow('type is "dir"');
+  });
+
+  it("names all entries that are wrong at once", () => {
+    expect(() => treeOf(wrong([{ path: "/a" }, { path: "/b", type: "x" }]))).toThrow(/\/a.*\n.*\/b/);
+  });
+
+  it("takes fields that are undefined as missing", () => {
+    expect(treeOf(wrong([{ path: "/a", type: "file", mtime: undefined, other: undefined }])).length).toBe(2);
+  });
+
+  it("refuses owners that are no ids", () => {
+    for (const id of ["0", -1, Number.NaN, 1.5, 2 ** 32, undefined]) {
+      expect(() => ownedBy(treeOf([]), wrong(id), 0)).toThrow(/^uid is /);
+      expect(() => ownedBy(treeOf([]), 0, wrong(id))).toThrow(/^gid is /);
+    }
+  });
+});
+
+/** The bytes of an ext4 filesystem with one file. */
+async function filesystemWith(content: Entry["content"]): Promise<Uint8Array> {
+  const plan = planExt4(treeOf([{ path: "/a", type: "file", content: content! }]), { uuid: UUID });
+  const target = memoryTarget();
+  await target.begin(plan.size);
+  await sweep(writeExt4(plan), (position, bytes) => target.write(position, bytes));
+  await target.commit();
+  return target.bytes;
+}
+
+/** Whether bytes are the same: the reports of `toEqual` take seconds for a filesystem. */
+function equals(expected: Uint8Array): (bytes: Uint8Array) => boolean {
+  return (bytes) => Buffer.compare(bytes, expected) === 0;
+}
+
+describe("content", () => {
+  const bytes = Uint8Array.from({ length: 700_001 }, (_, index) => (index * 7) % 251);
+
+  it.each(["", "text/plain", "file", "bytes", "function"])(
+    "is taken from a Blob of the type %j",
+    async (type) => {
+      expect(await filesystemWith(new Blob([bytes], { type }))).toSatisfy(
+        equals(await filesystemWith(bytes)),
+      );
+    },
+  );
+
+  it("is taken from a File, in parts", async () => {
+    expect(await filesystemWith(new File([bytes], "a.bin"))).toSatisfy(equals(await filesystemWith(bytes)));
+  });
+
+  it("says which file cannot be read any more", async () => {
+    const file = Object.assign(new File([bytes], "a.bin"), {
+      slice: () => ({ arrayBuffer: () => Promise.reject(new Error("gone")) }),
+    });
+    await expect(filesystemWith(file)).rejects.toThrow('the file "a.bin" cannot be read any more');
+  });
+
+  it("that ends early is noticed", async () => {
+    const blob = Object.assign(new Blob([bytes]), {
+      slice: () => ({ arrayBuffer: async () => new ArrayBuffer(0) }),
+    });
+    await expect(filesystemWith(blob)).rejects.toThrow("ended at byte 0");
+  });
+
+  it.each([undefined, null, Number.NaN, -1, 1.5, 1e9, "3"])(
+    "refuses a function that read %s bytes",
+    async (count) => {
+      for (const read of [() => count, async () => count]) {
+        const content = { type: "function", size: 10, read: wrong(read) } as const;
+        await expect(filesystemWith(content)).rejects.toThrow(TypeError);
+      }
+    },
+  );
+
+  it("is checked where it is made", () => {
+    expect(() => bytesContent(wrong("x"))).toThrow('bytes is "x": give a Uint8Array');
+    expect(() => blobContent(wrong(bytes))).toThrow(TypeError);
+    expect(() => joinedContent(wrong([bytesContent(bytes), "x"]))).toThrow('parts[1] is "x"');
+    expect(() => sequentialTarget(wrong("disk.img"))).toThrow("write is ");
+  });
+
+  it("in memory that is shorter than its extent is noticed, large or small", async () => {
+    for (const length of [10, 400_000]) {
+      const extent = { position: 0, length, source: new Uint8Array(length - 1), offset: 0 };
+      await expect(sweep([extent], () => {})).rejects.toThrow(`ended at byte ${length - 1}`);
+    }
+  });
+
+  it("is swept from extents that say where they lie", async () => {
+    const extent = { position: 0, length: 1, source: new Uint8Array(1), offset: 0 };
+    for (const field of ["position", "length", "offset"]) {
+      await expect(sweep([{ ...extent, [field]: Number.NaN }], () => {})).rejects.toThrow(TypeError);
+    }
+  });
+});

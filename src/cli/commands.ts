@@ -110,6 +110,7 @@ export function addCommands(program: Command, signal: AbortSignal): void {
     .addOption(fromOption())
     .option("--backing", BACKING_HELP)
     .addOption(spoolOption())
+    .addOption(progressOption())
     .option("--json", "as JSON")
     .action(async (path: string, options: InspectOptions) =>
       (await import("./inspect.ts")).runInspect(path, options, signal),

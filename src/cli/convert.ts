@@ -36,6 +36,7 @@ export async function runConvert(
     isBackingAllowed: options.backing,
     spoolDirectory: options.spool,
     signal,
+    onProgress: voice.unpacking,
   });
   try {
     warnAll(voice, [...disk.problems, ...unusedOptions(outputs, options)]);

@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { addCommands } from "./commands.ts";
 import { EXIT, report } from "./exit.ts";
 import { Interrupts } from "./interrupts.ts";
+import { otherNameHint } from "./other-names.ts";
 import { print } from "./output.ts";
 import { allWritten, standardError } from "./streams.ts";
 import { clearLine } from "./talk.ts";
@@ -21,6 +22,7 @@ function commandLine(signal: AbortSignal, tell: (text: string) => void): Command
   program.exitOverride().configureOutput({
     writeOut: tell,
     writeErr: (text) => void standardError().write(text),
+    outputError: (text, write) => write(text + otherNameHint(text)),
   });
   addCommands(program, signal);
   return program;

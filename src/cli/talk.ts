@@ -6,6 +6,8 @@ import { standardError } from "./streams.ts";
 export interface Talk {
   /** How many entries of a source are known so far. */
   scanning(source: string, entries: number): void;
+  /** How far the unpacking of a compressed image is. */
+  unpacking(progress: Progress): void;
   /** How far the writing is. */
   writing(progress: Progress): void;
   /** Takes the line of progress away. */
@@ -42,10 +44,12 @@ export function talk({ quiet = false, progress = "auto" }: TalkOptions): Talk {
   const style = quiet ? "none" : progress === "auto" ? automaticStyle() : progress;
   const show = STYLES[style]();
   const noted = new Set<string>();
+  const showShare = (what: string, state: Progress): void =>
+    show(() => `${what} ${style === "line" ? bar(state) : ""}${amounts(state)}`, state.done === state.total);
   return {
     scanning: (source, entries) => show(() => `scanning ${source}: ${entries} entries`, false),
-    writing: (state) =>
-      show(() => (style === "line" ? bar(state) : share(state)), state.done === state.total),
+    unpacking: (state) => showShare("unpacking", state),
+    writing: (state) => showShare("writing", state),
     end: clearLine,
     say(text): void {
       clearLine();
@@ -127,14 +131,10 @@ export function paint(code: string, text: string): string {
 
 const BAR_COLUMNS = 24;
 
-function bar(state: Progress): string {
-  const filled = Math.round((BAR_COLUMNS * state.done) / state.total);
+function bar({ done, total }: Progress): string {
+  const filled = Math.round((BAR_COLUMNS * done) / total);
   const [full, empty] = hasUnicode() ? ["━", "─"] : ["#", "."];
-  return `writing ${full.repeat(filled)}${empty.repeat(BAR_COLUMNS - filled)} ${amounts(state)}`;
-}
-
-function share(state: Progress): string {
-  return `writing ${amounts(state)}`;
+  return `${full.repeat(filled)}${empty.repeat(BAR_COLUMNS - filled)} `;
 }
 
 function amounts({ done, total }: Progress): string {

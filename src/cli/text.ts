@@ -29,7 +29,7 @@ export function imageText(report: Shown): string {
   const { table, format, virtualSize } = report;
   const identity = table.guid ?? table.signature;
   const lines = [
-    `${[format].flat().join(", ")} image, ${formatSize(virtualSize)} (${formatBytes(virtualSize)}), ${TABLE_NAMES[table.type]}` +
+    `${[format].flat().join(", ")} image, ${exactSize(virtualSize)}, ${TABLE_NAMES[table.type]}` +
       (identity === undefined ? "" : ` ${identity}`) +
       (table.sectorSize === 512 ? "" : `, sectors of ${table.sectorSize} bytes`),
   ];
@@ -45,6 +45,11 @@ export function imageText(report: Shown): string {
   else appendAll(lines, partitionRows(table.partitions));
   for (const problem of allProblems(report)) lines.push(`  problem: ${shown(problem)}`);
   return lines.join("\n");
+}
+
+/** A size to read and to calculate with; one that is less than a kibibyte is both. */
+function exactSize(size: number): string {
+  return size < 1024 ? formatBytes(size) : `${formatSize(size)} (${formatBytes(size)})`;
 }
 
 function partitionRows(partitions: readonly PartitionReport[]): string[] {

@@ -38,6 +38,7 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
     isBackingAllowed: options.backing,
     spoolDirectory: options.spool,
     signal,
+    onProgress: voice.unpacking,
   });
   try {
     // Of those that are packed, only what is made for Google's cloud is written the way it was.

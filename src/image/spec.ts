@@ -1,5 +1,5 @@
 import { type BootInstallation, withInstallation } from "../boot/index.ts";
-import { type Identity, MIB, parseGuid, parseSize, printable, utf8 } from "../bytes/index.ts";
+import { formatBytes, type Identity, MIB, parseGuid, parseSize, printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import type { ContentReader } from "../extents/index.ts";
 import {
@@ -155,7 +155,7 @@ export function image(spec: ImageSpec): Image {
   const sizes = compat === undefined ? ownSizes(spec) : nixpkgsSizes(spec);
   const layout = layoutOf(spec, sectorSize);
   if (sizes.size !== undefined && sizes.size % sectorSize !== 0) {
-    throw invalid(`size of ${sizes.size} bytes: use a multiple of the sector size, ${sectorSize}`);
+    throw invalid(`size of ${formatBytes(sizes.size)}: use a multiple of the sector size, ${sectorSize}`);
   }
   const ids = imageIdentity({ spec, layout, sizes, sectorSize });
   return {

@@ -3,7 +3,14 @@ import { dirname, isAbsolute, resolve } from "node:path";
 import { appendAll } from "../bytes/index.ts";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
-import { type ByteSource, type CancelSignal, contentSource, eventLoopTurn } from "../extents/index.ts";
+import {
+  type ByteSource,
+  type CancelSignal,
+  contentSource,
+  eventLoopTurn,
+  type ProgressListener,
+  progressMeter,
+} from "../extents/index.ts";
 import { formatOfName, openDisk, READABLE_FORMATS, type ReadableFormat } from "../formats/index.ts";
 import { fileMode } from "../tree/index.ts";
 import { tarArchive } from "./archive.ts";
@@ -25,6 +32,8 @@ export interface OpenImageOptions {
   readonly spoolDirectory?: string | undefined;
   /** Stops the unpacking of a compressed image. */
   readonly signal?: CancelSignal | undefined;
+  /** Told how far the unpacking of a compressed image is, in bytes of its file. */
+  readonly onProgress?: ProgressListener | undefined;
 }
 
 /** A disk that is open, until it is closed. */
@@ -200,9 +209,10 @@ const PIECE = 256 * 1024;
 async function unpackedFile(
   file: FileSource,
   compression: Compression,
-  { spoolDirectory, signal }: Level,
+  { spoolDirectory, signal, onProgress }: Level,
 ): Promise<FileSource> {
   const { path } = file;
+  const meter = onProgress && progressMeter(() => [{ position: 0, length: file.size }], onProgress);
   const directory = spoolDirectory ?? dirname(resolve(path));
   // Most images are not compressed: what unpacks them is loaded when it is needed.
   const { decompressed } = await import("./decompress.ts");
@@ -221,7 +231,7 @@ async function unpackedFile(
   try {
     let size = 0;
     let untilTurn = BETWEEN_TURNS;
-    for await (const piece of decompressed(piecesOf(file), compression, path)) {
+    for await (const piece of decompressed(piecesOf(file, meter?.reached), compression, path)) {
       for (let at = 0; at < piece.length; at += HOLE) {
         const part = piece.subarray(at, at + HOLE);
         if (!isZeros(part)) kept(() => writeAll(descriptor, part, size + at));
@@ -233,6 +243,7 @@ async function unpackedFile(
       await eventLoopTurn(signal);
     }
     kept(() => ftruncateSync(descriptor, size));
+    meter?.finished();
     return descriptorSource({ descriptor, size, path });
   } catch (error) {
     closeSync(descriptor);
@@ -243,7 +254,10 @@ async function unpackedFile(
 /** How much is unpacked between two looks at the signal, in bytes. */
 const BETWEEN_TURNS = 16 * 1024 * 1024;
 
-/** A file, piece by piece. */
-async function* piecesOf(file: FileSource): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < file.size; at += PIECE) yield file.read(at, Math.min(PIECE, file.size - at));
+/** A file, piece by piece; `onRead` takes the end of each that was used. */
+async function* piecesOf(file: FileSource, onRead?: (end: number) => void): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < file.size; at += PIECE) {
+    yield file.read(at, Math.min(PIECE, file.size - at));
+    onRead?.(at + PIECE);
+  }
 }

@@ -42,6 +42,19 @@ beforeAll(() => {
   mkdirSync(at("colon"));
 });
 
+it("points from the names of other programs to what does the same", () => {
+  const hint = (...args: string[]): string => diskwright(args).stderr;
+  expect(hint("info", "x.img")).toContain("(that is: diskwright inspect IMAGE)\n");
+  expect(hint("mkfs", "ext3", "tree")).toContain("(that is: diskwright mkfs ext4 --type ext3)\n");
+  expect(hint("constructor")).not.toContain("that is");
+  expect(diskwright(["version"]).status).toBe(2);
+});
+
+it("says a small size once", () => {
+  writeFileSync(at("few.img"), "few");
+  expect(diskwright(["inspect", at("few.img")]).stdout).toMatch(/^raw image, 3 bytes, /);
+});
+
 describe("the argument of build", () => {
   it.each(["tree", "tree.tar", "tree.tgz", "plain", "packed", "spec", "spec.yaml"])(
     "%s: is taken for what it is",

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { diskwright, diskwrightInShell } from "../support/cli.ts";
-import { describeWith, scratchDirectory } from "../support/referee.ts";
+import { describeWith, run, scratchDirectory } from "../support/referee.ts";
 import { onTerminal } from "../support/terminal.ts";
 
 const scratch = scratchDirectory();
@@ -14,6 +14,7 @@ const ESCAPE = "\x1b";
 
 beforeAll(() => {
   mkdirSync(tree);
+  writeFileSync(small, randomFillSync(Buffer.alloc(1 << 20)));
   writeFileSync(join(tree, "noise"), randomFillSync(Buffer.alloc(8 << 20)));
 });
 
@@ -35,7 +36,19 @@ describeWith(["script"], "progress on a terminal", () => {
     expect(writing.at(-1)).toMatch(/^writing ━{24} 100 % {2}(.+) of \1$/);
     // What stays to be read is on lines of its own.
     expect(shown).toMatch(/\r *\rwrote [^\r]*\r\n/);
-    expect(states(shown).every((line) => line.length < 80)).toBe(true);
+    expect(writing.every((line) => line.length < 80)).toBe(true);
+  });
+
+  it("is told of the unpacking of an image as well", () => {
+    run("gzip", ["-kf", small]);
+    const converting = onTerminal(["convert", `${small}.gz`, image]);
+    expect(
+      states(converting.shown)
+        .filter((line) => line.startsWith("unpacking"))
+        .at(-1),
+    ).toMatch(/^unpacking ━{24} 100 % {2}(.+ MiB) of \1$/);
+    expect(onTerminal(["inspect", `${small}.gz`]).shown).toMatch(/\r *\rraw image/);
+    expect(onTerminal(["inspect", `${small}.gz`, "--progress", "none"]).shown).toMatch(/^raw image/);
   });
 
   it("is a line of ASCII where the locale knows no more", () => {
@@ -76,8 +89,6 @@ describe("an image on standard output", () => {
     ["convert", ["convert", small, "-"]],
     ["convert to what is kept on its way", ["convert", small, "qcow2-compressed:-"]],
   ];
-
-  beforeAll(() => writeFileSync(small, randomFillSync(Buffer.alloc(1 << 20))));
 
   describeWith(["script"], "which is a terminal", () => {
     it.each(commands)("%s: is refused before any work", (_, args) => {

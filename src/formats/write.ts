@@ -37,7 +37,7 @@ export interface Output {
   /**
    * Of raw: what becomes of zeros that count, such as the log of a new journal. `holes` (default) leaves them out: a
    * new file reads as zeros there. `stored` writes them, so that a program that copies only what the file stores
-   * (`bmaptool create`, `cp --sparse=always` to a used device) copies them as well.
+   * (`bmaptool create`) copies them as well.
    */
   readonly zeros?: "holes" | "stored" | undefined;
 }

@@ -23,9 +23,18 @@ export function nearNames(mistyped: string, names: Iterable<string>): string[] {
     .map(({ name }) => name);
 }
 
-/** What to use in place of an unknown name: names that are near, or else `all`, a text that tells of all. */
-export function instead(mistyped: string, names: Iterable<string>, all: string): string {
-  const near = nearNames(mistyped, names);
+/**
+ * What to use in place of an unknown name: the one that `elsewhere` has for it, by what other programs call it in
+ * lower case; or names that are near; or else `all`, a text that tells of all.
+ */
+export function instead(
+  mistyped: string,
+  names: Iterable<string>,
+  all: string,
+  elsewhere: Readonly<Record<string, string>> = {},
+): string {
+  const called = mistyped.toLowerCase();
+  const near = Object.hasOwn(elsewhere, called) ? [elsewhere[called]!] : nearNames(mistyped, names);
   return near.length === 0 ? `use ${all}` : `did you mean ${near.join(", ")}?`;
 }
 

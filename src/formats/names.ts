@@ -175,10 +175,10 @@ const OTHER_FORMAT_NAMES: Readonly<Record<string, FormatName>> = {
 
 /** Formats to use in place of an unknown one: what is meant by that name elsewhere, or is written like it, or all. */
 function insteadOfFormat(name: string): string {
-  const folded = name.toLowerCase();
-  const other = Object.hasOwn(OTHER_FORMAT_NAMES, folded) ? OTHER_FORMAT_NAMES[folded] : undefined;
-  const meant = other ?? formatOfSuffix(folded);
-  return instead(meant ?? name, meant === undefined ? FORMAT_NAMES : [meant], FORMAT_NAMES.join(", "));
+  const suffix = name.toLowerCase();
+  const ofSuffix = formatOfSuffix(suffix);
+  const elsewhere = { ...OTHER_FORMAT_NAMES, ...(ofSuffix === undefined ? {} : { [suffix]: ofSuffix }) };
+  return instead(name, FORMAT_NAMES, FORMAT_NAMES.join(", "), elsewhere);
 }
 
 /**

@@ -103,5 +103,40 @@ export function partitionTypeName(guid: string): string | undefined {
 /** What to write in place of a name that no type has: names that are near, or what names there are. */
 export function insteadOfType(name: string): string {
   const common = Object.keys(COMMON_TYPES).join(", ");
-  return instead(name, GUIDS.keys(), `a GUID, or one of ${common}, root-ARCHITECTURE, usr-ARCHITECTURE`);
+  const all = `a GUID, or one of ${common}, root-ARCHITECTURE, usr-ARCHITECTURE`;
+  return instead(name, GUIDS.keys(), all, OTHER_NAMES);
 }
+
+/** What others call types: by what they hold, and by the codes of sgdisk and the letters of sfdisk. */
+const OTHER_NAMES: Readonly<Record<string, PartitionTypeName>> = {
+  efi: "esp",
+  uefi: "esp",
+  "efi-system": "esp",
+  ef00: "esp",
+  u: "esp",
+  boot: "xbootldr",
+  ea00: "xbootldr",
+  grub: "bios-boot",
+  bios_grub: "bios-boot",
+  ef02: "bios-boot",
+  ext4: "linux-generic",
+  data: "linux-generic",
+  "8300": "linux-generic",
+  l: "linux-generic",
+  "linux-swap": "swap",
+  "8200": "swap",
+  s: "swap",
+  "8302": "home",
+  h: "home",
+  "8e00": "lvm",
+  v: "lvm",
+  fd00: "raid",
+  r: "raid",
+  "8309": "luks",
+  fat: "ms-basic-data",
+  fat32: "ms-basic-data",
+  vfat: "ms-basic-data",
+  ntfs: "ms-basic-data",
+  "0700": "ms-basic-data",
+  msftdata: "ms-basic-data",
+};

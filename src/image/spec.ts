@@ -225,8 +225,7 @@ const OTHER_LAYOUT_NAMES: Readonly<Record<string, LayoutName>> = {
 };
 
 function insteadOfLayout(name: string): string {
-  const meant = Object.hasOwn(OTHER_LAYOUT_NAMES, name) ? OTHER_LAYOUT_NAMES[name] : undefined;
-  return instead(meant ?? name, LAYOUT_NAMES, LAYOUT_NAMES.join(", "));
+  return instead(name, LAYOUT_NAMES, LAYOUT_NAMES.join(", "), OTHER_LAYOUT_NAMES);
 }
 
 function isLayoutName(name: string): name is LayoutName {

@@ -101,5 +101,22 @@ function insteadOfType(type: string): string {
   if (/^0x[0-9a-f]+$/i.test(type)) return "it is a byte from 0x01 to 0xff";
   if (/^[0-9a-f]{1,2}$/i.test(type))
     return `use 0x${type} when the digits are hexadecimal, as fdisk has them`;
-  return instead(type, BYTES.keys(), `a number such as 0x83, or one of ${[...BYTES.keys()].join(", ")}`);
+  const all = `a number such as 0x83, or one of ${[...BYTES.keys()].join(", ")}`;
+  return instead(type, BYTES.keys(), all, OTHER_NAMES);
 }
+
+/** What others call types, by what they hold. */
+const OTHER_NAMES: Readonly<Record<string, MbrTypeName>> = {
+  efi: "esp",
+  uefi: "esp",
+  "efi-system": "esp",
+  ext2: "linux-generic",
+  ext3: "linux-generic",
+  ext4: "linux-generic",
+  root: "linux-generic",
+  home: "linux-generic",
+  fat: "fat32-lba",
+  vfat: "fat32-lba",
+  boot: "fat32-lba",
+  "linux-swap": "swap",
+};

@@ -234,7 +234,8 @@ describe("a type that is not known", () => {
     ["linux", "did you mean linux-generic"],
     ["BIOS-boot", "did you mean bios-boot"],
     ["u-boot", "did you mean u-boot-environment"],
-    ["ext4", "use a GUID, or one of esp, xbootldr, linux-generic, swap,"],
+    ["ext4", "did you mean linux-generic?"],
+    ["zfs", "use a GUID, or one of esp, xbootldr, linux-generic, swap,"],
   ])("%s", (type, message) => {
     expect(problemsOf({ ...SOUND, partitions: [{ ...ESP, type }] }).message).toContain(message);
   });

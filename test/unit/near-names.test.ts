@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { chooseFeatures } from "../../src/ext4/features.ts";
 import { chooseFormat, splitOutput } from "../../src/formats/index.ts";
-import { parseAttributes } from "../../src/gpt/index.ts";
+import { parseAttributes, planGpt } from "../../src/gpt/index.ts";
 import { image } from "../../src/image/index.ts";
+import { mbrTypeByte } from "../../src/mbr/index.ts";
 import { instead, nearNames } from "../../src/tables/index.ts";
 import { treeOf } from "../../src/tree/index.ts";
+
+const GUID = "0fc63daf-8483-4772-8e79-3d69d8477de4";
 
 describe("near names", () => {
   const names = ["auto", "minimal", "has_journal", "vpc", "vpc-fixed", "metadata_csum"];
@@ -49,6 +52,30 @@ describe("what is meant", () => {
   ])("by the layout %s", (layout, meant) => {
     const spec = { root: treeOf([]), layout: layout as "efi" };
     expect(() => image(spec)).toThrow(`layout "${layout}": did you mean ${meant}`);
+  });
+
+  it.each([
+    ["efi", "esp"],
+    ["EF00", "esp"],
+    ["bios_grub", "bios-boot"],
+    ["ext4", "linux-generic"],
+    ["8200", "swap"],
+    ["vfat", "ms-basic-data"],
+    ["root-x86_64", "root-x86-64"],
+    ["hoem", "home"],
+  ])("by the GPT type %s", (type, meant) => {
+    const partition = { type, guid: GUID, firstLba: 64, lastLba: 95 };
+    const wrong = () => planGpt({ sectors: 256, diskGuid: GUID, partitions: [partition] });
+    expect(wrong).toThrow(`did you mean ${meant}`);
+  });
+
+  it.each([
+    ["efi", "esp"],
+    ["ext4", "linux-generic"],
+    ["vfat", "fat32-lba"],
+    ["swpa", "swap"],
+  ])("by the MBR type %s", (type, meant) => {
+    expect(() => mbrTypeByte(type)).toThrow(`did you mean ${meant}`);
   });
 
   it("by features, types and attributes", () => {

@@ -12,7 +12,7 @@ import {
   splitOutput,
   unknownSuffix,
 } from "../formats/index.ts";
-import { fileTarget, outputPlace, spooledTarget } from "../node/index.ts";
+import { fileTarget, outputPlace, reasonOf, spooledTarget } from "../node/index.ts";
 import { nearNames } from "../tables/index.ts";
 import { UsageError } from "./exit.ts";
 import { standardOutput, unfitStandardOutput } from "./streams.ts";
@@ -190,7 +190,8 @@ function writeToStandardOutput(bytes: Uint8Array | string): Promise<void> {
   return new Promise((resolve, reject) => {
     bytesSent += bytes.length;
     standardOutput().write(bytes, (error) => {
-      if (error) reject(new DiskwrightError("OUTPUT", `standard output: ${error.message}`, { cause: error }));
+      if (error)
+        reject(new DiskwrightError("OUTPUT", `standard output: ${reasonOf(error)}`, { cause: error }));
       else resolve();
     });
   });

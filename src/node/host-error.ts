@@ -18,6 +18,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EROFS: "the filesystem is read-only",
   EIO: "input/output error",
   EFBIG: "the filesystem cannot hold a file that large",
+  EPIPE: "the program that reads it has ended",
   EMFILE: "too many open files",
 };
 

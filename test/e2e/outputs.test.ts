@@ -69,6 +69,16 @@ describe("what is said of an output", () => {
     );
   });
 
+  it("is in words that a reader has gone, and that a disk is full", () => {
+    const args = ["mkfs", "ext4", at("tree"), "-o", "-"];
+    expect(diskwrightInShell(args, "| head -c 1 > /dev/null").stderr).toBe(
+      "error: standard output: the program that reads it has ended\n",
+    );
+    const full = diskwrightInShell(args, "> /dev/full");
+    expect(full.stderr).toBe("error: standard output: no space left on the disk that holds it\n");
+    expect(full.status).toBe(1);
+  });
+
   it("is how much went to standard output", () => {
     const output = at("piped.gz");
     const { stderr } = diskwrightInShell(["mkfs", "fat", at("tree"), "-o", "raw-gzip:-"], `> '${output}'`);

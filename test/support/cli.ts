@@ -26,7 +26,7 @@ export function diskwright(args: readonly string[], environment: NodeJS.ProcessE
 export function diskwrightInShell(args: readonly string[], redirections: string): CliResult {
   const { status, stdout, stderr } = spawnSync(
     "sh",
-    ["-c", `exec "$@" ${redirections}`, "sh", process.execPath, MAIN, ...args],
+    ["-c", `"$@" ${redirections}`, "sh", process.execPath, MAIN, ...args],
     { encoding: "utf8", env: { ...process.env, SOURCE_DATE_EPOCH: "" } },
   );
   return { status, stdout, stderr };

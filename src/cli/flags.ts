@@ -1,13 +1,16 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { DiskwrightError } from "../errors.ts";
+import { DiskwrightError, throwProblems } from "../errors.ts";
 import { reasonOf } from "../node/index.ts";
 import {
+  checkSpec,
   type MachineSpec,
   mergeSpec,
   resolvePaths,
+  resolveRule,
   type SourcesSpec,
   type Spec,
+  type SpecProblem,
   sourcesOf,
   specFiles,
 } from "../spec/index.ts";
@@ -28,8 +31,18 @@ export async function specOf(
 ): Promise<Spec> {
   const flags = await imageFields(options);
   const spec = argument === undefined ? flags : await described(argument, flags);
+  refuseProblems(checkSpec(spec));
   const time = spec.time ?? sourceDateEpoch();
   return time === undefined ? spec : { ...spec, time };
+}
+
+/** Refuses fields that are each right, but do not go together. */
+export function refuseProblems(problems: Iterable<SpecProblem>): void {
+  throwProblems(
+    "INVALID_SPEC",
+    "these fields do not go together",
+    [...problems].map(({ message }) => message),
+  );
 }
 
 async function described(argument: string, flags: Spec): Promise<Spec> {
@@ -197,10 +210,7 @@ async function contentsRules(texts: readonly string[] | undefined): Promise<Sour
   return texts.flatMap((text) => {
     if (/^\s*\{|(^|,)\s*source\s*:/.test(text)) return [readItem("contents", text, "--contents")];
     const base = dirname(resolve(text));
-    return readContents(fileText(text), text).map((rule) => ({
-      ...rule,
-      source: resolve(base, rule.source),
-    }));
+    return readContents(fileText(text), text).map((rule) => resolveRule(rule, (path) => resolve(base, path)));
   });
 }
 

@@ -3,12 +3,13 @@ import type { ByteRange, Extent } from "../extents/index.ts";
 import type { FatOptions as FatPlanOptions } from "../fat32/index.ts";
 import { writeDisk } from "../formats/index.ts";
 import type { FilesystemPlan } from "../image/index.ts";
+import { NIX_STORE_LABEL } from "../layouts/index.ts";
 import { nativeHash, packers, stage } from "../node/index.ts";
-import { ext4TuningOf, sourcesOf } from "../spec/index.ts";
+import { checkSources, ext4TuningOf, sourcesOf } from "../spec/index.ts";
 import { type DigestOptions, type Tree, treeDigest } from "../tree/index.ts";
 import { UsageError } from "./exit.ts";
 import { type Ext4Tuning, ext4FieldsOf } from "./ext4-options.ts";
-import { sourceFields } from "./flags.ts";
+import { refuseProblems, sourceFields } from "./flags.ts";
 import type { OutputOptions, SourceOptions } from "./options.ts";
 import { checkOutputs, namedOutputs, openOutputs, printJson, unusedOptions, wroteLine } from "./output.ts";
 import { sourceDateEpoch } from "./parse.ts";
@@ -76,7 +77,8 @@ function sizesOf(options: FilesystemOptions): { size?: number; freeBytes?: numbe
 export async function runExt4(path: string, options: Ext4Options, signal: AbortSignal): Promise<void> {
   const { ext4Runs, ext4Written, planExt4, writeExt4 } = await import("../ext4/index.ts");
   await run(path, options, signal, true, (tree) => {
-    const { label, time = sourceDateEpoch() } = options;
+    const { onlyNixStore, label = onlyNixStore ? NIX_STORE_LABEL : undefined } = options;
+    const { time = sourceDateEpoch() } = options;
     const settings = { ...ext4TuningOf(ext4FieldsOf(options)), ...sizesOf(options), label };
     const plan = planExt4(tree, {
       ...settings,
@@ -141,6 +143,7 @@ async function run(
   const voice = talk(options);
   checkOutputs(outputs, options, voice);
   const { spool, ...fields } = await sourceFields(options);
+  refuseProblems(checkSources(fields));
   const paths = outputs.map((named) => named.path);
   const staging = stageOptions(paths, voice, signal);
   const time = options.time ?? sourceDateEpoch();

@@ -140,7 +140,10 @@ export function addSourceOptions(command: Command): Command {
     .option("--symlink <path=target|fields>", "make a symlink; may be given again", collect)
     .option("--file <path=text|fields>", "make a file of text; may be given again", collect)
     .option("--store-paths <file>", "put the paths that a file lists, one a line, at the same paths")
-    .option("--only-nix-store", "put the store paths at the root of the filesystem")
+    .option(
+      "--only-nix-store",
+      "put the store paths at the root of the filesystem; excludes --contents and --bootloader",
+    )
     .option("--manifest <file>", "set types, modes, owners and more from an mtree(5) file", collect)
     .option("--owner <uid:gid>", "give every file of the sources this owner and group", parseOwner)
     .option(
@@ -196,7 +199,10 @@ export function addImageOptions(command: Command): Command {
       "free space in the root filesystem when the size is auto (default: 512M)",
     )
     .option("--boot-size <size>", "size of the boot partition (default: 256M)")
-    .option("--label <text>", "label of the root filesystem (default: root)");
+    .option(
+      "--label <text>",
+      "label of the root filesystem (default: root; with --only-nix-store: nix-store)",
+    );
   addSourceOptions(command);
   command
     .addOption(

@@ -2,24 +2,38 @@ import { printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { bytesContent, type Content } from "../extents/index.ts";
 import type { MtreeEntry } from "../mtree/index.ts";
-import { type Accounts, accountsOf, applyManifest, parseMode } from "../ownership/index.ts";
+import { type Accounts, accountsOf, applyManifest, ownerProblem, parseMode } from "../ownership/index.ts";
 import {
   climbs,
   fileMode,
+  joinedPath,
+  ownedBy,
   PLAIN_DIRECTORY,
   type RowAttributes,
   type Tree,
   TreeDraft,
+  withModes,
 } from "../tree/index.ts";
+import { clashes } from "./clashes.ts";
+import { Parts } from "./parts.ts";
 import type { ContentsRule, DirectoryRule, FileRule, Ownership, SymlinkRule } from "./sources.ts";
 import { applyWhiteouts, isWhiteout } from "./whiteouts.ts";
 
 /** An owner to be set when the accounts of the tree are known. */
 interface PendingOwner {
-  readonly rows: readonly number[];
+  readonly rows: ArrayLike<number>;
   readonly user: string | undefined;
   readonly group: string | undefined;
   /** Who asks for it. */
+  readonly name: string;
+}
+
+/** A rule of `contents` that gives its target an owner. */
+interface OwningRule {
+  readonly at: Uint8Array;
+  /** Whether the target is a directory, to which a symlink may lead. */
+  readonly isDirectory: boolean;
+  readonly rule: ContentsRule;
   readonly name: string;
 }
 
@@ -31,10 +45,10 @@ export class Composition {
   readonly warnings: string[] = [];
   readonly #draft = new TreeDraft({ followsSymlinks: true });
   readonly #time: number;
-  /** What laid something, for messages about what comes later: `root base.tar`, `contents[2] ./etc`. */
-  readonly #parts: string[] = [""];
-  /** Which part laid each row of the draft last. */
-  #partOf = new Uint16Array(1024);
+  readonly #parts = new Parts();
+  /** The first part that a rule of `contents` is; those before it are roots and store paths. */
+  #firstRule = Number.POSITIVE_INFINITY;
+  readonly #owningRules: OwningRule[] = [];
   readonly #owners: PendingOwner[] = [];
   readonly #problems: string[] = [];
 
@@ -51,53 +65,83 @@ export class Composition {
     const at = this.#target(target, name);
     if (at === undefined) return;
     if (hasWhiteouts) applyWhiteouts(this.#draft, tree, at);
-    const part = this.#newPart(name);
+    const part = this.#parts.add(name);
     this.#draft.lay(tree, at, {
       ...(hasWhiteouts ? { skip: (row) => isWhiteout(tree.name(row)) } : {}),
-      onLaid: (row) => this.#note(row, part),
+      onLaid: (row) => this.#parts.note(row, part),
       onReplaced: (path, before, now) =>
         this.warnings.push(`${path}: the ${now} of ${name} replaces the ${before} that was there`),
     });
   }
 
   /**
-   * Lays what a rule names: the entry in a row of a tree, at a target. Owners default to root, as those of
-   * make-disk-image.nix.
+   * Lays a store path: the entry in a row of a tree, at a path that nothing has. It belongs to root. As long as the same
+   * map of links is given, files that are hard links of each other stay so; see {@link LayOptions.links}.
    */
-  layContents(
-    tree: Tree,
-    from: number,
-    target: string,
-    rule: ContentsRule,
-    name: string,
-    links: Map<string, number>,
-  ): void {
+  layStorePath(tree: Tree, from: number, target: string, name: string, links: Map<string, number>): void {
     const at = this.#target(target, name);
     if (at === undefined) return;
     const existing = this.#draft.find(at);
-    if (existing !== undefined && rule.replace !== true) {
-      const owner = this.#parts[this.#partOf[existing] ?? 0]!;
+    if (existing !== undefined) this.#refuseExisting(existing, name);
+    else this.#lay(ownedBy(tree, 0, 0), from, at, this.#parts.add(name), links);
+  }
+
+  /**
+   * Lays the file or directory that a rule names: the entry in a row of a tree. What is laid belongs to root until
+   * {@link finishContents}. A target that ends in a slash is a directory that a file goes into. As with
+   * make-disk-image.nix nothing may be at the target that an earlier rule has put there; a directory of a root is
+   * completed, but none of its files is replaced.
+   */
+  layContents(tree: Tree, from: number, rule: ContentsRule, name: string): void {
+    const goesInto = rule.target.endsWith("/") && !tree.isDirectory(from);
+    const isDirectory = goesInto || tree.isDirectory(from);
+    const target = this.#contentsTarget(rule, isDirectory, name);
+    if (target === undefined) return;
+    const { at, part } = target;
+    if (!rule.replace && this.#isTaken(at, isDirectory, name)) return;
+    const place = goesInto ? joinedPath(at, tree.name(from)) : at;
+    const replaced = rule.replace ? [] : [...clashes(this.#draft, tree, from, place)];
+    for (const { existing } of replaced) this.#refuseExisting(existing, name);
+    if (replaced.length > 0) return;
+    if (!this.#makeParents(place, part)) return;
+    this.#lay(this.#prepared(tree, rule, name), from, place, part);
+  }
+
+  /**
+   * Lays what the pattern of a rule matches into its target, a directory that is made when it is missing. There is a
+   * tree for each directory with matches, the root of which is implied, or, when the pattern ends in a slash, for each
+   * match. Directories are merged, everything else is replaced.
+   */
+  layMatches(trees: readonly Tree[], rule: ContentsRule, name: string): void {
+    const target = this.#contentsTarget(rule, true, name);
+    if (target === undefined) return;
+    const { at, part } = target;
+    const existing = this.#draft.resolve(at) ?? this.#draft.find(at);
+    if (existing !== undefined && !this.#draft.isDirectory(existing)) {
+      const from = this.#parts.shownOrigin(existing);
       this.#problems.push(
-        `${name}: ${this.#draft.displayPath(existing)} exists already${owner === "" ? "" : `, from ${owner}`}: ` +
-          "leave one of them out, or say replace",
+        `${name}: ${this.#draft.displayPath(existing)} exists already${from}, and is no directory`,
       );
       return;
     }
-    this.#makeParents(at);
-    const change = this.#modeChange(rule.mode, name);
-    const rows: number[] = [];
-    this.#draft.lay(tree, at, { from, links, onLaid: (row) => void rows.push(row) });
-    for (const row of rows) {
-      const attributes = this.#draft.attributes(row);
-      const mode =
-        (attributes.mode & fileMode.TYPE_MASK) === fileMode.SYMLINK
-          ? attributes.mode
-          : change(attributes.mode);
-      this.#draft.setAttributes(row, { ...attributes, mode, uid: 0, gid: 0 });
+    if (this.#directoryAt(at, part) === undefined) return;
+    const links = new Map<string, number>();
+    for (const tree of trees) {
+      if (!rule.replace && this.#emptiesDirectory(tree, at, name)) continue;
+      this.#lay(this.#prepared(tree, rule, name), 0, at, part, links);
     }
-    this.#own(rows, rule, name);
-    const part = this.#newPart(name);
-    for (const row of rows) this.#note(row, part);
+  }
+
+  /**
+   * Ends the rules of `contents`: each that says so gives its user and group to its target and to all that is below it
+   * now, whoever has put it there, in the order of the rules.
+   */
+  finishContents(): void {
+    for (const { at, isDirectory, rule, name } of this.#owningRules) {
+      const row = isDirectory ? this.#draft.resolve(at) : this.#draft.find(at);
+      if (row !== undefined) this.#own(Uint32Array.from(this.#below(row)), rule, name);
+    }
+    this.#owningRules.length = 0;
   }
 
   /** Makes a directory, or changes one that is there. */
@@ -111,12 +155,12 @@ export class Composition {
       );
       return;
     }
-    const row = this.#directoryAt(at);
+    const part = this.#parts.add(name);
+    const row = this.#directoryAt(at, part);
     if (row === undefined) return;
     const before = this.#draft.attributes(row);
     this.#draft.setAttributes(row, { ...before, mode: this.#modeChange(rule.mode, name)(before.mode) });
     this.#own([row], rule, name);
-    this.#note(row, this.#newPart(name));
   }
 
   makeSymlink(rule: SymlinkRule, name: string): void {
@@ -167,17 +211,78 @@ export class Composition {
     return undefined;
   }
 
-  #newPart(name: string): number {
-    return Math.min(this.#parts.push(name) - 1, MOST_PARTS);
+  /**
+   * The target of a rule of `contents`, without the slash in front that may be missing and the one at its end that may be
+   * there, and the part that the rule is. Its owner is noted.
+   */
+  #contentsTarget(
+    rule: ContentsRule,
+    isDirectory: boolean,
+    name: string,
+  ): { at: Uint8Array; part: number } | undefined {
+    const problem = ownerProblem(rule);
+    if (problem !== undefined) this.#problems.push(`${name}: ${problem}`);
+    const at = this.#target(`/${rule.target.replace(/^\/+|\/+$/g, "")}`, name);
+    if (at === undefined) return undefined;
+    const part = this.#parts.add(name);
+    this.#firstRule = Math.min(this.#firstRule, part);
+    if (rule.user !== undefined) this.#owningRules.push({ at, isDirectory, rule, name });
+    return { at, part };
   }
 
-  #note(row: number, part: number): void {
-    if (row >= this.#partOf.length) {
-      const larger = new Uint16Array(2 * Math.max(row, this.#partOf.length));
-      larger.set(this.#partOf);
-      this.#partOf = larger;
+  /** Whether a rule's target is there and may not be completed, which is noted. */
+  #isTaken(at: Uint8Array, isDirectory: boolean, name: string): boolean {
+    const found = this.#draft.find(at);
+    if (found === undefined) return false;
+    const existing = (isDirectory ? this.#draft.resolve(at) : undefined) ?? found;
+    const isOfRules = [found, existing].some((row) => this.#parts.of(row) >= this.#firstRule);
+    if (isDirectory && this.#draft.isDirectory(existing) && existing !== 0 && !isOfRules) return false;
+    this.#refuseExisting(existing, name);
+    return true;
+  }
+
+  /** A tree with the modes that a rule gives it, all of it root's. */
+  #prepared(tree: Tree, rule: ContentsRule, name: string): Tree {
+    const owned = ownedBy(tree, 0, 0);
+    return rule.mode === undefined ? owned : withModes(owned, this.#modeChange(rule.mode, name));
+  }
+
+  #lay(tree: Tree, from: number, at: Uint8Array, part: number, links?: Map<string, number>): void {
+    this.#draft.lay(tree, at, {
+      from,
+      ...(links && { links }),
+      onLaid: (row) => this.#parts.note(row, part),
+    });
+  }
+
+  #refuseExisting(existing: number, name: string): void {
+    const from = this.#parts.shownOrigin(existing);
+    this.#problems.push(
+      `${name}: ${this.#draft.displayPath(existing)} exists already${from}: leave one of them out, or say replace`,
+    );
+  }
+
+  /** Whether something would replace a directory that has entries, which is noted. */
+  #emptiesDirectory(tree: Tree, at: Uint8Array, name: string): boolean {
+    let isRefused = false;
+    for (const { existing, row } of clashes(this.#draft, tree, 0, at)) {
+      if (!this.#draft.isDirectory(existing) || this.#draft.children(existing).next().done) continue;
+      const kind = fileMode.typeOfMode(tree.columns.mode[row]!);
+      this.#problems.push(
+        `${name}: ${this.#draft.displayPath(existing)} is a directory with entries, which a ${kind} does not replace: ` +
+          "leave one of them out, or say replace",
+      );
+      isRefused = true;
     }
-    this.#partOf[row] = part;
+    return isRefused;
+  }
+
+  *#below(top: number): Generator<number> {
+    const pending = [top];
+    for (let row = pending.pop(); row !== undefined; row = pending.pop()) {
+      yield row;
+      for (const child of this.#draft.children(row)) pending.push(child);
+    }
   }
 
   #fresh(mode: number): RowAttributes {
@@ -192,28 +297,36 @@ export class Composition {
       this.#problems.push(`${name}: ${this.#draft.displayPath(existing)} is a directory`);
       return;
     }
-    this.#makeParents(at);
-    this.#put(at, attributes, ownership, name);
-  }
-
-  #put(at: Uint8Array, attributes: RowAttributes, ownership: Ownership, name: string): void {
+    const part = this.#parts.add(name);
+    if (!this.#makeParents(at, part)) return;
     const row = this.#draft.put(at, attributes);
     if (row === undefined) return;
     this.#own([row], ownership, name);
-    this.#note(row, this.#newPart(name));
+    this.#parts.note(row, part);
   }
 
-  /** Makes the directories above a path, where they are missing, with a time of their own. */
-  #makeParents(path: Uint8Array): void {
-    this.#directoryAt(path.subarray(0, path.lastIndexOf(SLASH)));
+  /**
+   * Makes the directories above a path, where they are missing, with a time of their own. False when something else is in
+   * the way, which is noted.
+   */
+  #makeParents(path: Uint8Array, part: number): boolean {
+    const parent = path.subarray(0, Math.max(0, path.lastIndexOf(SLASH)));
+    return this.#directoryAt(parent, part, path) !== undefined;
   }
 
-  /** The directory that a path leads to. What is missing of it is made, with a time of its own. */
-  #directoryAt(path: Uint8Array): number | undefined {
+  /**
+   * The directory that a path leads to, for the sake of an entry. What is missing of it is made, with a time of its own.
+   * All directories on the way become the part's.
+   */
+  #directoryAt(path: Uint8Array, part: number, entry = path): number | undefined {
     const firstMade = this.#draft.length;
-    const row = this.#draft.directoryAt(path);
+    const row = this.#draft.directoryAt(path, entry);
     for (let made = firstMade; made < this.#draft.length; made++) {
       this.#draft.setAttributes(made, this.#fresh(PLAIN_DIRECTORY.mode));
+    }
+    for (let end = path.length; end > 0; end = path.lastIndexOf(SLASH, end - 1)) {
+      const onTheWay = this.#draft.resolve(path.subarray(0, end));
+      if (onTheWay !== undefined) this.#parts.note(onTheWay, part);
     }
     return row;
   }
@@ -229,7 +342,7 @@ export class Composition {
     }
   }
 
-  #own(rows: readonly number[], { user, group }: Ownership, name: string): void {
+  #own(rows: ArrayLike<number>, { user, group }: Ownership, name: string): void {
     if (user !== undefined || group !== undefined) this.#owners.push({ rows, user, group, name });
   }
 
@@ -240,7 +353,8 @@ export class Composition {
       this.#problems.push(`${name}: there is no user ${printable(utf8(user))} in etc/passwd of the tree`);
     if (group !== undefined && gid === undefined)
       this.#problems.push(`${name}: there is no group ${printable(utf8(group))} in etc/group of the tree`);
-    for (const row of rows) {
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index]!;
       const attributes = this.#draft.attributes(row);
       this.#draft.setAttributes(row, {
         ...attributes,
@@ -260,6 +374,3 @@ export class Composition {
 }
 
 const SLASH = 0x2f;
-
-/** More parts than these are not told apart in messages. */
-const MOST_PARTS = 0xffff;

@@ -24,12 +24,16 @@ export interface Ownership {
   readonly group?: string | undefined;
 }
 
-/** A rule of `contents`, as make-disk-image.nix has them. */
+/** A rule of `contents`, as make-disk-image.nix has them. It has both user and group, or neither. */
 export interface ContentsRule extends Ownership {
-  /** A file, a directory (what is in it goes to the target), or a pattern (what matches goes into the target). */
+  /**
+   * A file; a directory, the contents of which go to the target; or a pattern, the matches of which go into the target.
+   * A path with `*` is a pattern, one with `?` or `[` is one unless a file has just that name.
+   */
   readonly source: string;
+  /** A path from the root of the tree, with or without a slash in front. A file goes into one that ends in a slash. */
   readonly target: string;
-  /** Whether what is there already is replaced; by default that is an error. */
+  /** Whether what is there already is replaced. */
   readonly replace?: boolean | undefined;
 }
 

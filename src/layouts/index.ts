@@ -14,6 +14,7 @@ export {
   type RawContent,
 } from "./layout.ts";
 export {
+  NIX_STORE_LABEL,
   NIXPKGS_ADDITIONAL_SPACE,
   NIXPKGS_BOOT_SIZE,
   NIXPKGS_LABEL,

@@ -12,6 +12,9 @@ export const NIXPKGS_BOOT_SIZE = "256M";
 export const NIXPKGS_ADDITIONAL_SPACE = "512M";
 /** The label of its root filesystem, unless it holds a Nix store only. */
 export const NIXPKGS_LABEL = "nixos";
+
+/** The label of a root filesystem that holds a Nix store only. */
+export const NIX_STORE_LABEL = "nix-store";
 /** `rootGPUID`: the GUID of its root partition, and the UUID of the root filesystem. */
 export const NIXPKGS_ROOT_GUID = "f222513b-ded1-49fa-b591-20ce86a2fe7f";
 

@@ -7,7 +7,7 @@ import {
   readlinkSync,
   statSync,
 } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { appendAll, compareBytes, printable } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { type CancelSignal, eventLoopTurn, type FileContent } from "../extents/index.ts";
@@ -44,15 +44,17 @@ interface Pending {
 const ENTRIES_BETWEEN_TURNS = 4096;
 
 /**
- * One entry of the host, of any type, as a tree whose root holds it under its own name. A symlink is not
- * followed. Of a directory there is what lies in it, too.
+ * Some entries of a directory of the host, of any type, as a tree whose root holds them under their own names, and
+ * is implied. A symlink is not followed. Of a directory there is what lies in it, too.
  *
  * @throws DiskwrightError `SOURCE_UNREADABLE`.
  */
-export async function entry(path: string, options: DirectoryOptions = {}): Promise<Tree> {
-  const absolute = resolve(path);
-  const name = Buffer.from(basename(absolute));
-  return await new Scan(dirname(absolute), options, await xattrScan(options), name).run();
+export async function entries(
+  path: string,
+  names: readonly Buffer[],
+  options: DirectoryOptions = {},
+): Promise<Tree> {
+  return await new Scan(path, options, await xattrScan(options), names).run();
 }
 
 /**
@@ -80,10 +82,15 @@ class Scan {
   /** Only root reads everything, so only others need to ask whether they may. */
   readonly #mustAsk = process.geteuid !== undefined && process.geteuid() !== 0;
   #untilTurn = ENTRIES_BETWEEN_TURNS;
-  /** The one name of the root that is looked at. */
-  readonly #only: Buffer | undefined;
+  /** The names in the root that are looked at. Default: all. */
+  readonly #only: readonly Buffer[] | undefined;
 
-  constructor(path: string, options: DirectoryOptions, xattrs: XattrScan | undefined, only?: Buffer) {
+  constructor(
+    path: string,
+    options: DirectoryOptions,
+    xattrs: XattrScan | undefined,
+    only?: readonly Buffer[],
+  ) {
     this.#only = only;
     this.#root = Buffer.from(resolve(path));
     this.#options = options;
@@ -117,6 +124,7 @@ class Scan {
       "the source cannot be read (--exclude leaves paths out)",
       this.#problems,
     );
+    if (this.#only !== undefined) this.#builder.imply(0);
     for (const warning of this.#xattrs?.warnings ?? []) this.#options.onWarning?.(warning);
     const tree = this.#builder.finish([this.#origin]);
     this.#origin.tree = tree;
@@ -149,7 +157,7 @@ class Scan {
       withReachable(path, (reachable) => {
         const names =
           row === 0 && this.#only !== undefined
-            ? [this.#only]
+            ? this.#only
             : readdirSync(reachable, { encoding: "buffer" }).sort(compareBytes);
         for (const name of names) {
           const child = joinPath(path, name);

@@ -2,7 +2,7 @@ export { ARCHIVE_START, isArchive, tarArchive } from "./archive.ts";
 export { assemble } from "./assemble.ts";
 export { type Compression, compressionOf } from "./compression.ts";
 export { decompressed } from "./decompress.ts";
-export { type DirectoryOptions, directory, entry } from "./directory.ts";
+export { type DirectoryOptions, directory, entries } from "./directory.ts";
 export { observeExitWork, undoAll, undoOnExit } from "./exit-work.ts";
 export { FileReader } from "./file-reader.ts";
 export { type FileSource, fileSource } from "./file-source.ts";

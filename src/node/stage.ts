@@ -1,11 +1,13 @@
-import { readFileSync, realpathSync, statSync } from "node:fs";
-import { basename, relative, resolve, sep } from "node:path";
+import { isUtf8 } from "node:buffer";
+import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { compareBytes } from "../bytes/index.ts";
 import type { Composition, ContentsRule, RootSource, Sources } from "../compose/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type CancelSignal, contentBytes } from "../extents/index.ts";
 import { ownedBy, type Tree } from "../tree/index.ts";
 import { tarArchive } from "./archive.ts";
-import { type DirectoryOptions, directory, entry } from "./directory.ts";
+import { type DirectoryOptions, directory, entries } from "./directory.ts";
 import { excluder } from "./exclude.ts";
 import { FileReader } from "./file-reader.ts";
 import { expand, isPattern } from "./glob.ts";
@@ -76,6 +78,7 @@ class Staging {
     }
     await this.#layStorePaths(composition, storePaths);
     for (const [index, rule] of contents.entries()) await this.#layContents(composition, rule, index);
+    composition.finishContents();
     for (const [index, rule] of directories.entries()) {
       composition.makeDirectory(typeof rule === "string" ? { path: rule } : rule, `directories[${index}]`);
     }
@@ -133,21 +136,29 @@ class Staging {
     return await tarArchive(source === "-" ? { descriptor: 0, name: "standard input" } : path, options);
   }
 
-  async #readOptions(source: string, target: string, exclude?: readonly string[]): Promise<ReadOptions> {
+  /** How a source is read whose entries go below a path of the tree, or to where `targetOf` says. */
+  async #readOptions(
+    source: string,
+    target: string,
+    exclude?: readonly string[],
+    targetOf = (path: string): string => target.replace(/\/+$/, "") + path,
+  ): Promise<ReadOptions> {
     const { xattrs, holes } = this.#sources;
     const { signal, onWarning, onNote, onProgress, spoolDirectory, outputs = [], onLeftOut } = this.#options;
-    const below = target.replace(/\/+$/, "");
     const everywhere = await excluder(this.#sources.exclude);
     const own = await excluder(exclude);
-    const inside = new Set<string>();
+    /** The outputs that lie in the source, by their paths from its root. */
+    const inside = new Map<string, string>();
     for (const output of source === "-" ? [] : outputs) {
       const found = outputInside(this.#path(source), output);
-      if (found === undefined) continue;
-      inside.add(found);
-      onLeftOut?.(output);
+      if (found !== undefined) inside.set(found, output);
     }
-    const isLeftOut = (path: string): boolean =>
-      inside.has(path) || (everywhere?.(below + path) ?? false) || (own?.(path) ?? false);
+    const isLeftOut = (path: string): boolean => {
+      if ((everywhere?.(targetOf(path)) ?? false) || (own?.(path) ?? false)) return true;
+      const output = inside.get(path);
+      if (output !== undefined) onLeftOut?.(output);
+      return output !== undefined;
+    };
     return {
       ...(everywhere || own || inside.size > 0 ? { exclude: isLeftOut } : {}),
       xattrs,
@@ -172,60 +183,65 @@ class Staging {
     const links = new Map<string, number>();
     for (const path of paths) {
       const target = this.#sources.onlyNixStore ? `/${basename(path)}` : path;
-      const rule: ContentsRule = { source: path, target };
-      await this.#layEntry(composition, path, target, rule, `store path ${path}`, links);
+      const found = await this.#entry(path, target);
+      if (found !== undefined) {
+        composition.layStorePath(found.tree, found.row, target, `store path ${path}`, links);
+      }
     }
   }
 
   async #layContents(composition: Composition, rule: ContentsRule, index: number): Promise<void> {
-    const { source, target } = rule;
+    const { source } = rule;
     const name = `contents[${index}] ${source}`;
-    const links = new Map<string, number>();
-    const path = this.#path(source);
-    if (!isPattern(source) || this.#exists(source)) {
+    const target = rule.target.startsWith("/") ? rule.target : `/${rule.target}`;
+    // As in make-disk-image.nix an asterisk always makes a pattern; other characters of patterns occur in names.
+    if (source.includes("*") || (isPattern(source) && !this.#exists(source))) {
+      composition.layMatches(await this.#matches(source, target), rule, name);
+    } else if (this.#isDirectory(source)) {
       // A directory's contents go to the target; a link to one stands for it.
-      if (this.#isDirectory(source)) {
-        const tree = await directory(path, await this.#readOptions(source, target));
-        composition.layContents(tree, 0, target, rule, name, links);
-      } else await this.#layEntry(composition, path, target, rule, name, links);
-      return;
-    }
-    const found = await expand(path);
-    if (found.length === 0) throw unreadable(source, "the pattern matches nothing");
-    composition.makeDirectory({ path: target }, name);
-    for (const match of found) {
-      await this.#layEntry(
-        composition,
-        match,
-        `${target.replace(/\/+$/, "")}/${basename(match)}`,
-        rule,
-        name,
-        links,
-      );
+      const tree = await directory(this.#path(source), await this.#readOptions(source, target));
+      composition.layContents(tree, 0, rule, name);
+    } else {
+      const place = target.endsWith("/") ? `${target}${basename(source)}` : target;
+      const found = await this.#entry(this.#path(source), place);
+      if (found !== undefined) composition.layContents(found.tree, found.row, rule, name);
     }
   }
 
-  async #layEntry(
-    composition: Composition,
-    path: string,
-    target: string,
-    rule: ContentsRule,
-    name: string,
-    links: Map<string, number>,
-  ): Promise<void> {
-    const parent = target.slice(0, target.lastIndexOf("/"));
-    const renamed = target.slice(target.lastIndexOf("/"));
-    // Patterns are for where things go; the tree has the entry under the name of its source.
-    const own = `/${basename(path)}`;
-    const options = await this.#readOptions(".", parent);
-    const { exclude } = options;
-    const tree = await entry(path, {
-      ...options,
-      ...(exclude && { exclude: (at: string) => exclude(renamed + at.slice(own.length)) }),
-    });
-    const row = tree.columns.firstChild[0]!;
-    if (tree.columns.childCount[0] === 0) return;
-    composition.layContents(tree, row, target, rule, name, links);
+  /** What a pattern matches, as trees that go into one directory. After a slash at its end it is for directories only. */
+  async #matches(source: string, target: string): Promise<Tree[]> {
+    const trees: Tree[] = [];
+    for (const { parent, names } of await expand(this.#path(source))) {
+      if (!source.endsWith("/")) {
+        trees.push(await entries(parent, names, await this.#readOptions(parent, target)));
+        continue;
+      }
+      for (const name of [...names].sort((a, b) => compareBytes(slashed(a), slashed(b)))) {
+        const path = join(parent, name.toString());
+        if (!isUtf8(name))
+          throw unreadable(path, "a directory that a pattern matches has a name that is not UTF-8");
+        if (!this.#isDirectory(path)) continue;
+        // As rsync has it: the slash is for what is in the directory.
+        trees.push(await directory(path, await this.#readOptions(path, target)));
+      }
+    }
+    if (trees.length === 0) throw unreadable(source, "the pattern matches nothing");
+    return trees;
+  }
+
+  /** One entry of the host that gets a path of the tree: a tree and its row in it, unless it is left out. */
+  async #entry(path: string, target: string): Promise<{ tree: Tree; row: number } | undefined> {
+    const parent = dirname(path);
+    const name = basename(path);
+    // Patterns of what is left out are for where things go; the tree has the entry under the name of its source.
+    const options = await this.#readOptions(
+      parent,
+      target,
+      undefined,
+      (at) => target + at.slice(name.length + 1),
+    );
+    const tree = await entries(parent, [Buffer.from(name)], options);
+    return tree.columns.childCount[0] === 0 ? undefined : { tree, row: tree.columns.firstChild[0]! };
   }
 
   #path(source: string): string {
@@ -233,7 +249,7 @@ class Staging {
   }
 
   #exists(source: string): boolean {
-    return statSync(this.#path(source), { throwIfNoEntry: false }) !== undefined;
+    return lstatSync(this.#path(source), { throwIfNoEntry: false }) !== undefined;
   }
 
   #isDirectory(source: string): boolean {
@@ -272,6 +288,11 @@ function ownersOf({ columns, length }: Tree): string[] {
     owners.add(`${columns.uid[row]}:${columns.gid[row]}`);
   }
   return [...owners];
+}
+
+/** A name as a pattern that ends in a slash has it, and is sorted by. */
+function slashed(name: Buffer): Buffer {
+  return Buffer.concat([name, Buffer.from("/")]);
 }
 
 /** The path of an existing output within a directory, from its root. */

@@ -3,4 +3,4 @@ export { capabilityValue } from "./capabilities.ts";
 export { type IdMap, mapIds, parseIdMap } from "./id-map.ts";
 export { applyManifest } from "./manifest.ts";
 export { type ModeChange, parseMode } from "./mode.ts";
-export { type Owner, parseOwner } from "./owner.ts";
+export { type Owner, ownerProblem, parseOwner } from "./owner.ts";

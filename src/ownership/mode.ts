@@ -4,85 +4,102 @@ import { fileMode } from "../tree/index.ts";
 /** From a mode, with its type bits, to another. */
 export type ModeChange = (mode: number) => number;
 
-const WHO: Readonly<Record<string, number>> = { u: 0o4700, g: 0o2070, o: 0o1007 };
+/** One change of a mode. `before` is the mode that the entry had before the first change. */
+type Step = (mode: number, before: number) => number;
+
+/** The lowest bit of the permissions of each letter. */
+const WHO: Readonly<Record<string, number>> = { u: 0o100, g: 0o010, o: 0o001, a: 0o111 };
+const EVERYBODY = 0o111;
+const SETUID = 0o4000;
+const SETGID = 0o2000;
+const STICKY = 0o1000;
 const ALL_PERMISSIONS = 0o7777;
 
+/** The umask of Nix builds and of most systems: a change that names nobody leaves these bits as they are. */
+const UMASK = 0o022;
+
 /**
- * A mode as chmod(1) takes it: octal digits (`755`), or changes (`u=rwX,go-w,+t`). A part that begins with `D` is
- * for directories only, one with `F` for everything else, as rsync has them (`D755,F644`). What a change leaves
- * out of who it is for is for all.
+ * A mode as rsync(1) takes it with `--chmod`: octal digits (`755`), or changes (`u=rwX,go-w,+t`), in the order in
+ * which they are written. That is the language of chmod(1), except that
+ *
+ * - changes with `D` are for directories only, those with `F` for everything else (`D755,F644`);
+ * - `=` leaves setuid, setgid and sticky bits as they are, unless the change itself has `s` or `t`;
+ * - `X` goes by the mode that the entry had before the first change;
+ * - `s` is the setuid bit for `u` and for a change that names nobody, the setgid bit for `g`, both for `a`.
+ *
+ * A change that names nobody (`+w`) is for all, within a umask of 022. As chmod(1), and unlike rsync, it takes several
+ * operators in one change (`u+x-w`) and permissions that are copied (`g=u`).
  *
  * @throws DiskwrightError `INVALID_SPEC`.
  */
 export function parseMode(text: string): ModeChange {
-  const changes = text.split(",").map((part) => parsePart(part, text));
-  return (mode) => changes.reduce((changed, change) => change(changed), mode);
+  const steps = text.split(",").flatMap((part) => parseChange(part, text));
+  return (mode) => steps.reduce((changed, step) => step(changed, mode), mode);
 }
 
-function parsePart(part: string, whole: string): ModeChange {
-  const target = /^[DF]/.exec(part)?.[0];
-  const change = parseChange(target === undefined ? part : part.slice(1), whole);
-  if (target === undefined) return change;
-  return (mode) => (isDirectory(mode) === (target === "D") ? change(mode) : mode);
+function parseChange(part: string, whole: string): readonly Step[] {
+  const match = /^([DFugoa]*)(?:([0-7]+)|((?:[-+=](?:[ugo]|[rwxXst]*))+))$/.exec(part);
+  if (match === null) throw invalid(whole);
+  const [, letters = "", octal, changes] = match;
+  const types = letters.replace(/[ugoa]/g, "");
+  const who = letters.replace(/[DF]/g, "");
+  if (types.includes("D") && types.includes("F")) throw invalid(whole);
+  if (octal !== undefined) {
+    const bits = Number.parseInt(octal, 8);
+    if (who !== "" || bits > ALL_PERMISSIONS) throw invalid(whole);
+    return [onlyFor(types, (mode) => (mode & fileMode.TYPE_MASK) | bits)];
+  }
+  return [...changes!.matchAll(/([-+=])([ugo]|[rwxXst]*)/g)].map(([, operator, permissions]) =>
+    onlyFor(types, changeFor(who, operator!, permissions!)),
+  );
 }
 
-function parseChange(part: string, whole: string): ModeChange {
-  if (/^[0-7]{1,4}$/.test(part)) {
-    const bits = Number.parseInt(part, 8);
-    return (mode) => (mode & fileMode.TYPE_MASK) | bits;
-  }
-  const match = /^([ugoa]*)((?:[-+=](?:[ugo]|[rwxXst]*))+)$/.exec(part);
-  if (match === null) {
-    throw new DiskwrightError(
-      "INVALID_SPEC",
-      `mode "${whole}": use octal digits such as 755, or changes such as u=rwX,go=rX`,
-    );
-  }
-  const who = match[1] === "" || match[1]!.includes("a") ? "ugo" : match[1]!;
-  const steps = [...match[2]!.matchAll(/([-+=])([ugo]|[rwxXst]*)/g)];
-  return (mode) =>
-    steps.reduce((changed, [, operator, permissions]) => step(changed, who, operator!, permissions!), mode);
+function onlyFor(types: string, step: Step): Step {
+  if (types === "") return step;
+  return (mode, before) => (isDirectory(mode) === types.includes("D") ? step(mode, before) : mode);
 }
 
-function step(mode: number, who: string, operator: string, permissions: string): number {
-  let reach = 0;
-  let bits = 0;
-  for (const whose of who) {
-    const mask = WHO[whose]!;
-    reach |= mask & 0o777;
-    bits |= bitsFor(mode, mask, permissions);
-  }
-  // Setuid and setgid belong to who they are named for; the sticky bit to nobody but all.
+function changeFor(who: string, operator: string, permissions: string): Step {
+  const reach = who === "" ? EVERYBODY : [...who].reduce((bits, letter) => bits | WHO[letter]!, 0);
+  const mask = who === "" ? ALL_PERMISSIONS & ~UMASK : ALL_PERMISSIONS;
+  const named = (/[ua]/.test(who) ? SETUID : 0) | (/[ga]/.test(who) ? SETGID : 0);
   const special =
-    (who.includes("u") ? 0o4000 : 0) | (who.includes("g") ? 0o2000 : 0) | (who.includes("o") ? 0o1000 : 0);
-  switch (operator) {
-    case "+":
-      return mode | bits;
-    case "-":
-      return mode & ~bits;
-    default:
-      return (mode & ~((reach | special) & ALL_PERMISSIONS)) | bits;
-  }
+    (permissions.includes("s") ? named || SETUID : 0) | (permissions.includes("t") ? STICKY : 0);
+  const cleared = (reach * 7) | (special === 0 ? 0 : named);
+  return (mode, before) => {
+    const bits = ((reach * digitFor(mode, permissions)) & mask) | special;
+    if (operator === "-") return mode & ~bits;
+    const keepsSearch = !permissions.includes("X") || isDirectory(mode) || (before & EVERYBODY) !== 0;
+    const added = keepsSearch ? bits : bits & ~EVERYBODY;
+    return (operator === "+" ? mode : mode & ~cleared) | added;
+  };
 }
 
-function bitsFor(mode: number, mask: number, permissions: string): number {
-  if (/^[ugo]$/.test(permissions)) {
-    const shift = { u: 6, g: 3, o: 0 }[permissions as "u" | "g" | "o"];
-    const copied = (mode >> shift) & 7;
-    return (copied * 0o111) & mask & 0o777;
+/** The octal digit of permissions such as `rX`, or that which one of `u`, `g`, `o` has in the mode. */
+function digitFor(mode: number, permissions: string): number {
+  switch (permissions) {
+    case "u":
+      return (mode >> 6) & 7;
+    case "g":
+      return (mode >> 3) & 7;
+    case "o":
+      return mode & 7;
+    default:
+      return (
+        (permissions.includes("r") ? 4 : 0) |
+        (permissions.includes("w") ? 2 : 0) |
+        (/[xX]/.test(permissions) ? 1 : 0)
+      );
   }
-  let bits = 0;
-  const isSearchable = isDirectory(mode) || (mode & 0o111) !== 0;
-  for (const permission of permissions) {
-    if (permission === "r") bits |= 0o444 & mask;
-    else if (permission === "w") bits |= 0o222 & mask;
-    else if (permission === "x" || (permission === "X" && isSearchable)) bits |= 0o111 & mask;
-    else if (permission === "s") bits |= 0o6000 & mask;
-    else if (permission === "t") bits |= 0o1000 & mask;
-  }
-  return bits;
 }
 
 function isDirectory(mode: number): boolean {
   return (mode & fileMode.TYPE_MASK) === fileMode.DIRECTORY;
+}
+
+function invalid(text: string): DiskwrightError {
+  return new DiskwrightError(
+    "INVALID_SPEC",
+    `mode "${text}": use octal digits such as 755, or changes such as u=rwX,go=rX`,
+  );
 }

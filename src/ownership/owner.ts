@@ -24,3 +24,16 @@ export function parseOwner(text: string): Owner {
   }
   return { uid, gid };
 }
+
+/**
+ * What is wrong with an owner that is given by names, as chown(1) takes it for everything below a directory: there are
+ * both a user and a group, or neither.
+ */
+export function ownerProblem(owner: {
+  readonly user?: string | undefined;
+  readonly group?: string | undefined;
+}): string | undefined {
+  const { user, group } = owner;
+  if ((user === undefined) === (group === undefined)) return undefined;
+  return user === undefined ? "group needs user beside it" : "user needs group beside it";
+}

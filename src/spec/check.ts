@@ -1,6 +1,8 @@
 import { mbrTypeName } from "../mbr/index.ts";
+import { ownerProblem } from "../ownership/index.ts";
 import type { PartitionSpec } from "./partition.ts";
 import type { Spec } from "./schema.ts";
+import type { SourcesSpec } from "./sources.ts";
 
 /** Something wrong between several fields, and the path of the one to look at. */
 export interface SpecProblem {
@@ -60,12 +62,33 @@ function* checkType(type: string | number | undefined, path: SpecProblem["path"]
   yield { path, message: `${type} is ${own}: write 0x${type} for ${name}, or "${own}" for what it is` };
 }
 
-function* checkSources(
-  fields: Pick<Spec, "onlyNixStore" | "storePaths" | "owner" | "idMap" | "uidMap" | "gidMap">,
-  path: readonly (string | number)[],
+/** What is wrong between the fields that say what goes in. */
+export function* checkSources(
+  fields: SourcesSpec & Pick<Spec, "bootloader">,
+  path: readonly (string | number)[] = [],
 ): Generator<SpecProblem> {
-  if (fields.onlyNixStore && fields.storePaths === undefined) {
-    yield { path: [...path, "onlyNixStore"], message: "onlyNixStore needs storePaths" };
+  if (fields.onlyNixStore) {
+    const at = [...path, "onlyNixStore"];
+    if ((fields.storePaths ?? []).length === 0) {
+      yield {
+        path: at,
+        message: "onlyNixStore needs storePaths",
+      };
+    }
+    if ((fields.contents ?? []).length > 0) {
+      yield { path: at, message: "onlyNixStore and contents exclude each other: keep one" };
+    }
+    if (fields.bootloader !== undefined && fields.bootloader !== "none") {
+      yield {
+        path: at,
+        message: "onlyNixStore and bootloader exclude each other: nothing boots from a store alone",
+      };
+    }
+  }
+  for (const [index, rule] of (fields.contents ?? []).entries()) {
+    const message = ownerProblem(rule);
+    const field = rule.user === undefined ? "group" : "user";
+    if (message !== undefined) yield { path: [...path, "contents", index, field], message };
   }
   const isMapped = [fields.idMap, fields.uidMap, fields.gidMap].some((map) => map !== undefined);
   if (fields.owner !== undefined && isMapped) {

@@ -3,7 +3,14 @@ import { parseTime } from "../bytes/index.ts";
 import type { ContentReader } from "../extents/index.ts";
 import { parseAttributes } from "../gpt/index.ts";
 import { type FstabSource, type ImageSpec, image } from "../image/index.ts";
-import type { Gap, Layout, LayoutFilesystem, LayoutPartition, RawContent } from "../layouts/index.ts";
+import {
+  type Gap,
+  type Layout,
+  type LayoutFilesystem,
+  type LayoutPartition,
+  NIX_STORE_LABEL,
+  type RawContent,
+} from "../layouts/index.ts";
 import { mbrTypeByte } from "../mbr/index.ts";
 import { type Tree, treeOf } from "../tree/index.ts";
 import { bytesOf, ext4TuningOf, maybe, namesOf } from "./fields.ts";
@@ -54,7 +61,7 @@ export function imageSpecOf(spec: Spec, content: SpecContent): ImageSpec {
     additionalSpace: spec.additionalSpace,
     sizeMultiple: maybe(spec.sizeMultiple, bytesOf),
     bootSize: spec.bootSize,
-    label: spec.label,
+    label: spec.label ?? (spec.onlyNixStore && spec.partitions === undefined ? NIX_STORE_LABEL : undefined),
     seed: spec.seed,
     variant: variantOf(spec),
     time: maybe(spec.time, (time) => (typeof time === "number" ? time : parseTime(time))),

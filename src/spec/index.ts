@@ -1,10 +1,10 @@
-export { checkSpec, type SpecProblem } from "./check.ts";
+export { checkSources, checkSpec, type SpecProblem } from "./check.ts";
 export type { PartitionContent, SpecContent } from "./convert.ts";
 export { ext4TuningOf, sourcesOf } from "./fields.ts";
 export type { FilesystemSpec, RootFilesystemSpec } from "./filesystem.ts";
 export { mergeSpec } from "./merge.ts";
 export type { GapSpec, PartitionSpec } from "./partition.ts";
-export { resolvePaths } from "./paths.ts";
+export { resolvePaths, resolveRule } from "./paths.ts";
 export type { Spec } from "./schema.ts";
 export type { ContentsRuleSpec, SourcesSpec } from "./sources.ts";
 export type { MachineSpec } from "./vm.ts";

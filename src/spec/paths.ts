@@ -1,7 +1,7 @@
 import { splitOutput } from "../formats/index.ts";
 import type { GapSpec, PartitionSpec } from "./partition.ts";
 import type { Spec } from "./schema.ts";
-import type { SourcesSpec } from "./sources.ts";
+import type { ContentsRuleSpec, SourcesSpec } from "./sources.ts";
 
 /** What turns a path of a spec into one of the host. */
 type Resolve = (path: string) => string;
@@ -49,7 +49,7 @@ function withSources<Fields extends SourcesSpec>(fields: Fields, resolve: Resolv
   return {
     ...fields,
     ...(root === undefined ? {} : { root: Array.isArray(root) ? root.map(rootAt) : rootAt(root) }),
-    ...(contents && { contents: contents.map((rule) => ({ ...rule, source: resolve(rule.source) })) }),
+    ...(contents && { contents: contents.map((rule) => resolveRule(rule, resolve)) }),
     ...(storePaths === undefined ? {} : { storePaths: each(storePaths) }),
     ...(manifest === undefined ? {} : { manifest: each(manifest) }),
   };
@@ -58,6 +58,13 @@ function withSources<Fields extends SourcesSpec>(fields: Fields, resolve: Resolv
     const at = (path: string): string => (path === "-" || path.startsWith("-:/") ? path : resolve(path));
     return typeof source === "string" ? at(source) : { ...source, source: at(source.source) };
   }
+}
+
+/** A rule with its source resolved. A pattern that ends in a slash is for directories only: the slash stays. */
+export function resolveRule(rule: ContentsRuleSpec, resolve: Resolve): ContentsRuleSpec {
+  const source = resolve(rule.source);
+  const losesSlash = rule.source.endsWith("/") && !source.endsWith("/");
+  return { ...rule, source: losesSlash ? `${source}/` : source };
 }
 
 function mapped<Fields extends object, Name extends keyof Fields>(

@@ -53,7 +53,7 @@ export const specSchema = v.strictObject(
       "What a computed size of the disk is a multiple of. Default: what its formats ask for.",
     ),
     bootSize: field(size, "The size of the boot partition of a preset. Default 256M."),
-    label: field(text, "The label of the root filesystem. Default root."),
+    label: field(text, "The label of the root filesystem. Default root; nix-store with onlyNixStore."),
     sectorSize: field(v.picklist([512, 4096], "512 or 4096"), "Bytes of a sector. Default 512."),
     alignment: field(size, "What starts of partitions and computed ends are multiples of. Default 1M."),
     endGap: field(

@@ -9,6 +9,7 @@ import {
   oneOf,
   oneOrMore,
   owner,
+  target,
   text,
   treePath,
 } from "./values.ts";
@@ -57,16 +58,23 @@ export const contentsRule = v.strictObject(
     source: v.pipe(
       hostPath,
       v.description(
-        "A file; a directory, whose contents go to the target; or a pattern with `*`, whose matches go into the target.",
+        "A file; a directory, the contents of which go to the target; or a pattern with `*`, the matches of which go into the target.",
       ),
     ),
-    target: v.pipe(treePath, v.description("Where it goes. What is there already is an error.")),
+    target: v.pipe(target, v.description("Where it goes. A file goes into a target that ends in a slash.")),
     mode: field(
       mode,
-      "The mode of everything that the rule copies, as chmod(1) takes it; `D755,F644` tells directories from files.",
+      "The mode of everything that the rule copies, as rsync(1) takes it with `--chmod`; `D755,F644` tells directories from files.",
     ),
-    ...ownership,
-    replace: field(flag, "Replaces what is at the target."),
+    user: field(
+      text,
+      "The owner of the target and of all below it: a name of the tree's own /etc/passwd, or a number. Needs `group`.",
+    ),
+    group: field(
+      text,
+      "The group of the target and of all below it: a name of the tree's own /etc/group, or a number. Needs `user`.",
+    ),
+    replace: field(flag, "Replaces what is at the target; a directory is merged."),
   },
   "a rule: { source, target, mode, user, group }",
 );

@@ -32,6 +32,10 @@ export const treePath = v.pipe(
   v.regex(/^\/[^\0]*$/, 'a path from the root of the tree, such as "/etc/hostname"'),
 );
 
+/** A path of the tree whose slash in front may be missing. */
+const TARGET = 'a path of the tree, such as "/etc/hostname"';
+export const target = v.pipe(v.string(TARGET), v.regex(/^[^\0]+$/, TARGET));
+
 export const flag = v.boolean("true or false");
 
 const COUNT = "a whole number, 0 or more";

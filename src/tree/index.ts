@@ -7,6 +7,6 @@ export type { DataRange, Device, Entry, EntryType } from "./entry.ts";
 export { type AddedFile, withFiles } from "./files.ts";
 export * as fileMode from "./mode.ts";
 export { climbs, joinedPath, pathBytes, pathNames, shownPath } from "./path.ts";
-export { emptied, ownedBy, subtree, without } from "./select.ts";
+export { emptied, ownedBy, subtree, withModes, without } from "./select.ts";
 export { type ContentOrigin, Tree, type TreeColumns, type TreeExtras } from "./tree.ts";
 export { type Xattrs, type XattrTable, xattrProblems } from "./xattrs.ts";

@@ -2,6 +2,7 @@ import { checkArgument } from "../arguments/index.ts";
 import { ownerId, treeKind } from "./arguments.ts";
 import { TreeDraft } from "./draft.ts";
 import type { DataRange, Device } from "./entry.ts";
+import { SYMLINK, TYPE_MASK } from "./mode.ts";
 import { Tree, type TreeColumns } from "./tree.ts";
 import { XattrTable } from "./xattrs.ts";
 
@@ -44,6 +45,14 @@ export function ownedBy(tree: Tree, uid: number, gid: number): Tree {
     gid: new Uint32Array(tree.columns.gid.length).fill(gid),
   };
   return new Tree(columns, tree.extras, tree.origins);
+}
+
+/** The same tree with what `change` makes of each mode, symlinks excepted: Linux gives them all the same one. */
+export function withModes(tree: Tree, change: (mode: number) => number): Tree {
+  const mode = tree.columns.mode.map((before) =>
+    (before & TYPE_MASK) === SYMLINK ? before : change(before),
+  );
+  return new Tree({ ...tree.columns, mode }, tree.extras, tree.origins);
 }
 
 interface RowRange {

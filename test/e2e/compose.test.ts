@@ -214,6 +214,21 @@ describeWith(["debugfs"], "rules", () => {
     built("rules.img", ...small, "--store-paths", at("closure"), "--only-nix-store");
     expect(stat("/src dir/sub/c.conf")).toMatch(/Mode: +0600/);
     expect(stat("/passwd")).toMatch(/Type: regular/);
+    expect(run("dumpe2fs", ["-h", at("rules.img")]).stdout).toMatch(/volume name: +nix-store$/m);
+    built("rules.img", ...small, "--store-paths", at("closure"), "--only-nix-store", "--label", "own");
+    expect(run("dumpe2fs", ["-h", at("rules.img")]).stdout).toMatch(/volume name: +own$/m);
+  });
+
+  it("are refused beside a store alone, and a store without paths is", () => {
+    const store = [...small, "--only-nix-store"];
+    expect(refused(...store, "--root", at("accounts"))).toMatch(/onlyNixStore needs storePaths/);
+    const paths = ["--store-paths", at("closure")];
+    const rule = `source: '${at("closure")}', target: /x`;
+    expect(refused(...store, ...paths, "--contents", rule)).toMatch(/onlyNixStore and contents exclude/);
+    expect(refused(...store, ...paths, "--bootloader", "grub")).toMatch(
+      /onlyNixStore and bootloader exclude/,
+    );
+    expect(refused(...small, "--contents", `${rule}, user: root`)).toMatch(/user needs group beside it/);
   });
 
   it("are refused when the target exists, with both names, and when they name nothing", () => {
@@ -228,7 +243,7 @@ describeWith(["debugfs"], "rules", () => {
       "--contents",
       `source: '${at("closure")}', target: ../x`,
     );
-    expect(error).toMatch(/--contents:1:\d+: target: expected a path from the root/);
+    expect(error).toMatch(/contents\[1\] .*closure: the target \/\.\.\/x must be a path/);
     const clash = refused(
       ...small,
       "--root",

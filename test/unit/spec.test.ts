@@ -139,6 +139,21 @@ describe("what is wrong with a spec", () => {
       "table: mbr\npartitions: [{type: 83}, {type: 0x83}, {type: 12}, {type: '0x53'}]",
       'f:2:15: partitions[0].type: 83 is 0x53: write 0x83 for linux-generic, or "0x53" for what it is',
     ],
+    [
+      "a store with rules",
+      "{storePaths: x, onlyNixStore: true, contents: [{source: a, target: /a}]}",
+      "f:1:17: onlyNixStore: onlyNixStore and contents exclude each other: keep one",
+    ],
+    [
+      "a store with a boot loader",
+      "{storePaths: x, onlyNixStore: true, bootloader: grub}",
+      "f:1:17: onlyNixStore: onlyNixStore and bootloader exclude each other: nothing boots from a store alone",
+    ],
+    [
+      "a rule with a user and no group",
+      "contents: [{source: a, target: /a, user: web}]",
+      "f:1:36: contents[0].user: user needs group beside it",
+    ],
     ["a store without paths", "onlyNixStore: true", "f:1:1: onlyNixStore: onlyNixStore needs storePaths"],
     [
       "owners in two ways",

@@ -235,7 +235,7 @@ describe("a type that is not known", () => {
     ["BIOS-boot", "did you mean bios-boot"],
     ["u-boot", "did you mean u-boot-environment"],
     ["ext4", "did you mean linux-generic?"],
-    ["zfs", "use a GUID, or one of esp, xbootldr, linux-generic, swap,"],
+    ["btrfs", "use a GUID, or one of esp, xbootldr, linux-generic, swap,"],
   ])("%s", (type, message) => {
     expect(problemsOf({ ...SOUND, partitions: [{ ...ESP, type }] }).message).toContain(message);
   });

@@ -46,6 +46,10 @@ export async function runVm(path: string, options: VmCommandOptions, signal: Abo
       const how = compression === undefined ? "in a tar" : `packed by ${compression}`;
       throw new UsageError(`${path} is ${how}: name the image that is written with -o`);
     }
+    // What lies below it would become a part of it.
+    if (options.output === undefined && disk.details.backingFile === true) {
+      throw new UsageError(`${path} is a difference to another disk: name the image that is written with -o`);
+    }
     // Without an output the image itself is replaced, in the format that it has.
     const named = options.output ?? [`${disk.format}:${path}`];
     const outputs = namedOutputs(named, options.format);

@@ -516,6 +516,18 @@ console.log(readdirSync("/dev/fd").length - before, ...codes);
     expect(sha256(output)).toBe(sha256(archive));
   });
 
+  it("is not replaced by vm where it is a difference to another disk", () => {
+    const [below, above] = [at("below.qcow2"), at("above.qcow2")];
+    done(["convert", image("raw"), below]);
+    run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", below, "-F", "qcow2", above]);
+    const script = ["vm", above, "--script", above, "--dry-run"];
+    expect(diskwright(script).stderr).toContain("not opened unless it is allowed (--backing)");
+    expect(diskwright([...script, "--backing"]).stderr).toContain(
+      "is a difference to another disk: name the image that is written with -o",
+    );
+    expect(diskwright(["run", above, "--dry-run"]).stderr).toContain("--backing");
+  });
+
   it("may lie in a tar as it is", () => {
     writeFileSync(at("disk.raw"), readFileSync(image("raw")));
     run("tar", ["-C", scratch, "-cf", at("plain.tar"), "disk.raw"]);

@@ -46,22 +46,26 @@ export async function checkResizeInode(
   const copies = Array.from({ length: groups }, (_, group) => group).filter(
     (group) => group > 0 && hasSuperblock(frame, group),
   );
+  const expected = new Uint32Array(perBlock);
   for (let index = 0; index < reserved; index++) {
-    const block = Math.floor(SUPERBLOCK_OFFSET / blockSize) + 1 + descriptors + index;
-    if (pointers.getUint32(4 * ((descriptors + index) % perBlock), true) !== block) {
-      note(`does not lead to block ${block}, which is reserved for descriptors`);
-      return;
-    }
+    const number = descriptors + index;
+    const block = Math.floor(SUPERBLOCK_OFFSET / blockSize) + 1 + number;
+    expected[number % perBlock] = block;
     const backups = viewOf(await frame.block(block, "the resize inode"));
-    for (const [at, group] of copies.entries()) {
-      if (
-        at >= perBlock ||
-        backups.getUint32(4 * at, true) === firstBlockOf(frame, group) + 1 + descriptors + index
-      )
-        continue;
-      note(`does not lead to the blocks that group ${group} reserves for descriptors`);
+    for (let at = 0; at < perBlock; at++) {
+      const group = copies[at];
+      const backup = group === undefined ? 0 : firstBlockOf(frame, group) + 1 + number;
+      if (backups.getUint32(4 * at, true) === backup) continue;
+      note(`does not lead from block ${block} to the blocks that other groups reserve for descriptors`);
       return;
     }
+  }
+  if (expected.some((block, at) => pointers.getUint32(4 * at, true) !== block)) {
+    note("does not lead to the blocks that are reserved for descriptors");
+  }
+  const blocks = 1 + reserved * (1 + copies.length);
+  if (inode.allocated !== blocks * blockSize) {
+    note(`counts ${inode.allocated} bytes, but has ${blocks * blockSize}`);
   }
 }
 

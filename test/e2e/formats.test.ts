@@ -351,7 +351,7 @@ describe("outputs", () => {
       const { status, stderr } = spawnSync("sh", ["-c", script, process.execPath, MAIN, ...args], {
         encoding: "utf8",
       });
-      expect(stderr).toMatch(/^error: standard output: ENOSPC/);
+      expect(stderr).toMatch(/^error: standard output: no space left/);
       expect(status).toBe(1);
     },
   );

@@ -45,11 +45,8 @@ function unlike(value: unknown, expected: string): Problem {
 
 export const text: Required = kindOf("text", (value) => typeof value === "string");
 
-/** Any number but NaN, which stands for none. */
-export const number: Required = kindOf(
-  "a number",
-  (value) => typeof value === "number" && !Number.isNaN(value),
-);
+/** Any number: whether it is in range, and not NaN, is for those to say who know the range. */
+export const number: Required = kindOf("a number", (value) => typeof value === "number");
 
 export const bigInteger: Required = kindOf("a BigInt, such as 5n", (value) => typeof value === "bigint");
 
@@ -62,6 +59,11 @@ export const routine: Required = kindOf("a function", (value) => typeof value ==
 
 /** One of some words or numbers. */
 export function oneOf(...values: readonly (string | number)[]): Required {
+  return oneIn(values);
+}
+
+/** One of a list of words or numbers. */
+export function oneIn(values: readonly (string | number)[]): Required {
   const shown = values.map(shownValue).join(", ");
   return {
     isOptional: false,
@@ -114,6 +116,23 @@ export function instanceOf(
   type: abstract new (...parameters: never[]) => unknown,
 ): Required {
   return kindOf(expected, (value) => value instanceof type);
+}
+
+/** Values that one function of this library makes, and no caller can make himself. */
+export class Made<Value extends object> {
+  readonly kind: Required;
+  readonly #values = new WeakSet<object>();
+
+  /** `expected` says which function it is: `what planExt4 gives`. */
+  constructor(expected: string) {
+    this.kind = kindOf(expected, (value) => isObject(value) && this.#values.has(value));
+  }
+
+  /** Counts a value among those that were made. */
+  here(value: Value): Value {
+    this.#values.add(value);
+    return value;
+  }
 }
 
 /** What can be gone through. A text is not meant, though it could be. */
@@ -173,7 +192,8 @@ export function withMethods(expected: string, ...names: readonly string[]): Requ
 
 /**
  * An object with the fields of a type, and no others. A field that is there and `undefined` is as good as one that is
- * missing. `expected` names the object in messages.
+ * missing. `expected` names the object in messages. With `isOpen`, others may be there as well, but for those whose
+ * names look mistyped.
  */
 export function fields<Type extends object>(
   expected: string,
@@ -200,7 +220,7 @@ export function fields<Type extends object>(
         if (inner === undefined) continue;
         const kind = known.get(name);
         if (kind === undefined) {
-          if (isOpen) continue;
+          if (isOpen && nearNames(name, known.keys()).length === 0) continue;
           return unknownField(name, known.keys(), expected);
         }
         const problem = kind.problem(inner);

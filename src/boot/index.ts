@@ -1,4 +1,5 @@
 export { replacedFiles, withInstallation } from "./apply.ts";
+export { bootInstallationKind } from "./arguments.ts";
 export {
   addBootEntry,
   type BootEntry as FirmwareEntry,

@@ -1,3 +1,4 @@
+import { fields, oneOf, type Required } from "../arguments/index.ts";
 import { formatBytes, formatSize } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 
@@ -11,6 +12,12 @@ export interface SectorSizes {
   /** What the medium is written in: what systems align to. */
   readonly physical: 512 | 4096;
 }
+
+/** Sector sizes, at run time. */
+export const sectorSizesKind: Required = fields<SectorSizes>("the sizes of sectors", {
+  logical: oneOf(512, 4096),
+  physical: oneOf(512, 4096),
+});
 
 /** What a container can hold, in bytes. */
 export interface DiskLimits {

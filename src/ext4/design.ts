@@ -14,6 +14,8 @@ export type ChecksumKind = "none" | "crc16" | "crc32c";
 /** How names in an indexed directory are hashed. */
 export type DirectoryHash = "half_md4" | "tea" | "legacy";
 
+const HASHES: readonly DirectoryHash[] = ["half_md4", "tea", "legacy"];
+
 /** What decides how every structure of a filesystem looks, whatever its size and its content. */
 export interface Design {
   readonly blockSize: BlockSize;
@@ -62,6 +64,10 @@ export function designOf(options: DesignOptions): Design {
   } = options;
   const features = chooseFeatures(options.type ?? "ext4", options.features);
   if (![1024, 2048, 4096].includes(blockSize)) refuse(`ext4 block size ${blockSize}: use 1024, 2048 or 4096`);
+  if (!HASHES.includes(directoryHash)) refuse(`directory hash "${directoryHash}": use ${HASHES.join(", ")}`);
+  if (!["signed", "unsigned"].includes(nameCharacters)) {
+    refuse(`name characters "${nameCharacters}": use signed or unsigned`);
+  }
   const isPower = Number.isInteger(Math.log2(inodeSize));
   if (!isPower || inodeSize < BASE_INODE_SIZE || inodeSize > blockSize) {
     refuse(

@@ -1,3 +1,4 @@
+export { ext4Plans, ext4TuningFields } from "./arguments.ts";
 export type { BlockSize, Design, DirectoryHash } from "./design.ts";
 export { type Ext4Type, type FeatureName, type FeatureSet, featureNames } from "./features.ts";
 export type { Geometry } from "./geometry.ts";

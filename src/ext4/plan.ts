@@ -1,5 +1,7 @@
+import { checkArgument } from "../arguments/index.ts";
 import { formatSize, identity } from "../bytes/index.ts";
-import type { Tree } from "../tree/index.ts";
+import { type Tree, treeKind } from "../tree/index.ts";
+import { ext4OptionsKind, ext4Plans } from "./arguments.ts";
 import { type BlockSize, type Design, type DirectoryHash, designOf } from "./design.ts";
 import type { Ext4Type, FeatureSet } from "./features.ts";
 import { blocksOfFile } from "./file-map.ts";
@@ -106,6 +108,8 @@ const MOST_NARROW_BLOCKS = 2 ** 32 - 1;
  *   cannot be.
  */
 export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
+  checkArgument("tree", tree, treeKind);
+  checkArgument("options", options, ext4OptionsKind);
   const { freeBytes = 0, label = "", reservedPercent = 5, time } = options;
   const hashSeed = options.hashSeed ?? identity(options.uuid).uuid("ext4/hash-seed");
   const design = designOf({ ...options, hashSeed });
@@ -150,7 +154,7 @@ export function planExt4(tree: Tree, options: Ext4Options): Ext4Plan {
     warnings: [...inventory.warnings, ...growthWarnings(geometry)],
     regions: () => planRegions(plan),
   };
-  return plan;
+  return ext4Plans.here(plan);
 }
 
 /** Whether the journal, or what needs one, was asked for; then even a small filesystem has one. */

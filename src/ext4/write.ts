@@ -1,4 +1,6 @@
+import { checkArgument } from "../arguments/index.ts";
 import { type ByteRange, bytesExtent, type Extent, merged } from "../extents/index.ts";
+import { ext4Plans } from "./arguments.ts";
 import { fillBlockBitmap, fillInodeBitmap } from "./bitmap.ts";
 import { blockExtent, contentExtents } from "./content.ts";
 import { blocksOfFile } from "./file-map.ts";
@@ -14,6 +16,7 @@ import { encodeSuperblock } from "./superblock.ts";
 
 /** The extents of the filesystem, in ascending order: metadata and content in one sweep. */
 export function writeExt4(plan: Ext4Plan): Iterable<Extent> {
+  checkArgument("plan", plan, ext4Plans.kind);
   return merged(metadataExtents(plan), contentExtents(plan));
 }
 

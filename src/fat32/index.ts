@@ -1,3 +1,4 @@
+export { fatPlans, fatTuningFields } from "./arguments.ts";
 export { smallestFat } from "./choose.ts";
 export type { FatFormat, FatType, Geometry, SectorSize } from "./geometry.ts";
 export type { VolumeLayout } from "./layout.ts";

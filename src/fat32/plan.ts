@@ -1,5 +1,7 @@
+import { checkArgument } from "../arguments/index.ts";
 import { formatSize, printable, utf8 } from "../bytes/index.ts";
-import type { Tree } from "../tree/index.ts";
+import { type Tree, treeKind } from "../tree/index.ts";
+import { fatOptionsKind, fatPlans } from "./arguments.ts";
 import { GeometryChooser, refuse } from "./choose.ts";
 import {
   FAT32,
@@ -94,6 +96,8 @@ export interface FatPlan {
  *   is the smallest that works.
  */
 export function planFat(wholeTree: Tree, options: FatOptions): FatPlan {
+  checkArgument("tree", wholeTree, treeKind);
+  checkArgument("options", options, fatOptionsKind);
   checkOptions(options);
   const { sectorSize = 512, serial, hiddenSectors = 0, time, unsupported = "error" } = options;
   const label = upperCaseLabel(options.label ?? "");
@@ -136,7 +140,7 @@ export function planFat(wholeTree: Tree, options: FatOptions): FatPlan {
     skipped: inventory.skipped,
     regions: () => planRegions(plan),
   };
-  return plan;
+  return fatPlans.here(plan);
 }
 
 function checkOptions(options: FatOptions): void {

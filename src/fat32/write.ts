@@ -1,4 +1,6 @@
+import { checkArgument } from "../arguments/index.ts";
 import { type ByteRange, bytesExtent, type Extent } from "../extents/index.ts";
+import { fatPlans } from "./arguments.ts";
 import { bootSector, informationBytes, thirdBootSector } from "./boot-sector.ts";
 import { directoryChunks } from "./directory.ts";
 import { BACKUP_SECTOR, FAT32, FATS, INFORMATION_SECTOR } from "./geometry.ts";
@@ -13,7 +15,12 @@ import { tableChunks } from "./table.ts";
  * The bytes of a volume, from its start: boot sector, the file allocation tables as far as they are in use,
  * directories, files. Metadata is encoded when it is asked for, at most 64 KiB at once.
  */
-export function* writeFat(plan: FatPlan): Generator<Extent> {
+export function writeFat(plan: FatPlan): Generator<Extent> {
+  checkArgument("plan", plan, fatPlans.kind);
+  return volumeExtents(plan);
+}
+
+function* volumeExtents(plan: FatPlan): Generator<Extent> {
   yield* reservedSectors(plan);
   const { format, sectorSize, fatSectors, rootSectors, firstDataSector } = plan.geometry;
   for (let copy = 0; copy < FATS; copy++) {

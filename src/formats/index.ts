@@ -1,3 +1,4 @@
+export { formatKind, outputsKind } from "./arguments.ts";
 export type { Hash, HashFactory, HashLoader } from "./bmap.ts";
 export {
   chooseFormat,

@@ -1,3 +1,4 @@
+import { checkArgument } from "../arguments/index.ts";
 import type { Identity } from "../bytes/index.ts";
 import {
   type ContainerFacts,
@@ -19,6 +20,7 @@ import {
   type Target,
 } from "../extents/index.ts";
 import { type PackerFactory, portablePacker } from "../packing/index.ts";
+import { copyDiskKind, diskKind, outputsKind, plannedDiskKind, writeDiskKind } from "./arguments.ts";
 import type { HashLoader } from "./bmap.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import { type FormatName, formatFacts } from "./names.ts";
@@ -95,6 +97,9 @@ export async function writeDisk(
   outputs: readonly Output[],
   options: WriteDiskOptions = {},
 ): Promise<void> {
+  checkArgument("disk", disk, plannedDiskKind);
+  checkArgument("outputs", outputs, outputsKind);
+  checkArgument("options", options, writeDiskKind);
   const meter = meterOf(disk.written ?? wholeOf(disk), options);
   await writing(outputs, options, async (targets) => {
     const formats = await prepareAll(disk.size, plannedSectors(options), outputs, options);
@@ -120,6 +125,9 @@ export async function copyDisk(
   outputs: readonly Output[],
   options: CopyDiskOptions = {},
 ): Promise<void> {
+  checkArgument("disk", disk, diskKind);
+  checkArgument("outputs", outputs, outputsKind);
+  checkArgument("options", options, copyDiskKind);
   const { size } = disk;
   const meter = meterOf(wholeOf(disk), options);
   await writing(outputs, options, async (targets) => {

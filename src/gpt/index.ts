@@ -1,3 +1,4 @@
+export { gptPlanKind } from "./arguments.ts";
 export { attributeNames, PARTITION_ATTRIBUTES, parseAttributes } from "./attributes.ts";
 export {
   DISCOVERABLE_ARCHITECTURES,

@@ -1,3 +1,4 @@
+import { checkArgument } from "../arguments/index.ts";
 import { formatBytes } from "../bytes/index.ts";
 import { DoesNotFitError } from "../errors.ts";
 import { BOOT_CODE_SIZE, type HybridEntry, type ProtectiveEntry } from "../mbr/index.ts";
@@ -11,6 +12,7 @@ import {
   type SectorSize,
   throwFindings,
 } from "../tables/index.ts";
+import { gptDiskKind, gptSpecKind } from "./arguments.ts";
 import { checkGuid, checkOverlaps, checkPartition, checkRange, checkUniqueGuids, isSector } from "./check.ts";
 import { checkHybrid } from "./hybrid.ts";
 import { ENTRY_LIMIT, entryArraySectors } from "./structures.ts";
@@ -126,6 +128,7 @@ const DEFAULT_ENTRIES = 128;
  * @throws DiskwrightError `INVALID_SPEC` for sizes or counts that are unusable.
  */
 export function gptUsableRange(disk: GptDisk): { firstUsableLba: number; lastUsableLba: number } {
+  checkArgument("disk", disk, gptDiskKind);
   const findings = noFindings();
   checkDisk(disk.sectors, disk.sectorSize ?? 512, findings);
   checkEntryCount(disk.entryCount ?? DEFAULT_ENTRIES, findings);
@@ -144,6 +147,7 @@ export function gptUsableRange(disk: GptDisk): { firstUsableLba: number; lastUsa
  * @throws DoesNotFitError when only the size of the disk is wrong: the tables leave no sector for partitions.
  */
 export function planGpt(spec: GptSpec): GptPlan {
+  checkArgument("spec", spec, gptSpecKind);
   const { sectorSize = 512, sectors, entryCount = DEFAULT_ENTRIES, protectiveMbrBootable = false } = spec;
   const bootCode = new Uint8Array(spec.bootCode ?? []);
   const findings = noFindings();

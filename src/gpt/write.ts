@@ -1,6 +1,8 @@
+import { checkArgument } from "../arguments/index.ts";
 import { crc32 } from "../bytes/index.ts";
 import { bytesExtent, type Extent } from "../extents/index.ts";
 import { protectiveMbr } from "../mbr/index.ts";
+import { gptPlanKind } from "./arguments.ts";
 import { nameUnits } from "./name.ts";
 import type { GptCopy, GptPlan } from "./plan.ts";
 import { GPT_REVISION, GPT_SIGNATURE, gptEntry, gptHeader } from "./structures.ts";
@@ -9,7 +11,12 @@ import { GPT_REVISION, GPT_SIGNATURE, gptEntry, gptHeader } from "./structures.t
  * The bytes of a table: protective MBR, header and entries at the start of the disk, and at its end the same
  * entries and the backup header. All partitions lie between.
  */
-export function* writeGpt(plan: GptPlan): Generator<Extent> {
+export function writeGpt(plan: GptPlan): Generator<Extent> {
+  checkArgument("plan", plan, gptPlanKind);
+  return tableExtents(plan);
+}
+
+function* tableExtents(plan: GptPlan): Generator<Extent> {
   const { sectorSize, primary, backup } = plan;
   const entries = entryArray(plan);
   const entriesCrc = crc32(entries.subarray(0, plan.entryCount * gptEntry.span));

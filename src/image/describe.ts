@@ -1,3 +1,4 @@
+import { checkArgument } from "../arguments/index.ts";
 import { type FatPlan, formatSerial } from "../fat32/index.ts";
 import { partitionTypeName } from "../gpt/index.ts";
 import {
@@ -11,6 +12,7 @@ import {
 import { mbrTypeName } from "../mbr/index.ts";
 import { largestPaths, type PathSize } from "../sizing/index.ts";
 import type { Tree } from "../tree/index.ts";
+import { imagePlanKind } from "./arguments.ts";
 import type { FilesystemPlan, ImagePlan, PartitionPlan, TablePlan } from "./plan.ts";
 import { tableRanges } from "./table-ranges.ts";
 
@@ -59,6 +61,7 @@ const LISTED_PATHS = 10;
 
 /** Describes a plan. */
 export function describe(plan: ImagePlan, format: string | readonly string[] = "raw"): Description {
+  checkArgument("plan", plan, imagePlanKind);
   const { sectorSize } = plan.image;
   const partitions = plan.partitions.map((partition) => describePartition(partition, plan));
   const common = { sectorSize, partitions, problems: [] };

@@ -1,3 +1,4 @@
+export { imagePlanKind } from "./arguments.ts";
 export { bootContext } from "./boot.ts";
 export {
   type DescribedFilesystem,

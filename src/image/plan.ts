@@ -1,3 +1,4 @@
+import { checkArgument } from "../arguments/index.ts";
 import { appendAll, formatBytes } from "../bytes/index.ts";
 import type { Ext4Plan } from "../ext4/index.ts";
 import type { FatPlan } from "../fat32/index.ts";
@@ -6,6 +7,7 @@ import type { Gap, NumberedPartition, RawContent } from "../layouts/index.ts";
 import type { MbrPlan } from "../mbr/index.ts";
 import { nixpkgsEstimate, nixpkgsReserved } from "../sizing/index.ts";
 import { alignmentWarnings } from "./alignment.ts";
+import { imageKind } from "./arguments.ts";
 import { assignTree } from "./assign.ts";
 import { checkFeatures, placedBoot } from "./boot.ts";
 import { type Placement, place } from "./place.ts";
@@ -65,6 +67,7 @@ export interface ImagePlan {
  * @throws DiskwrightError when the tree or the layout cannot be stored as asked.
  */
 export function plan(image: Image): ImagePlan {
+  checkArgument("image", image, imageKind);
   const { layout, sectorSize } = image;
   const warnings: string[] = [...(image.boot?.warnings ?? [])];
   const trees = assignTree(image, warnings);

@@ -1,3 +1,4 @@
+import { checkArgument } from "../arguments/index.ts";
 import { type BootInstallation, withInstallation } from "../boot/index.ts";
 import { formatBytes, type Identity, MIB, parseGuid, parseSize, printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
@@ -25,6 +26,7 @@ import {
 import { PARTED_FILE_GEOMETRY } from "../mbr/index.ts";
 import { instead } from "../tables/index.ts";
 import type { Tree } from "../tree/index.ts";
+import { imageSpecKind } from "./arguments.ts";
 import { imageIdentity } from "./identity.ts";
 
 /** A size: bytes, or text such as `"512M"`. */
@@ -135,9 +137,11 @@ const LARGEST_SIGNATURE = 2 ** 32 - 1;
 /**
  * Checks the description of an image and fills in what it leaves open.
  *
+ * @throws TypeError for a value of another type, and a field that is not known.
  * @throws DiskwrightError `INVALID_SPEC` for a value that is unusable.
  */
 export function image(spec: ImageSpec): Image {
+  checkArgument("spec", spec, imageSpecKind);
   const { compat, sectorSize = 512 } = spec;
   if (sectorSize !== 512 && sectorSize !== 4096) throw invalid(`sector size ${sectorSize}: use 512 or 4096`);
   if (compat !== undefined && sectorSize !== 512)
@@ -152,6 +156,10 @@ export function image(spec: ImageSpec): Image {
   if (time !== undefined && !(Number.isSafeInteger(time) && time >= 0)) {
     throw invalid(`time ${time}: use whole seconds since 1970-01-01, not before it`);
   }
+  const { sizeMultiple = 1 } = spec;
+  if (!(Number.isSafeInteger(sizeMultiple) && sizeMultiple > 0)) {
+    throw invalid(`size multiple of ${sizeMultiple} bytes: use a whole number, 1 or more`);
+  }
   const sizes = compat === undefined ? ownSizes(spec) : nixpkgsSizes(spec);
   const layout = layoutOf(spec, sectorSize);
   if (sizes.size !== undefined && sizes.size % sectorSize !== 0) {
@@ -163,7 +171,7 @@ export function image(spec: ImageSpec): Image {
     layout,
     compat,
     ...sizes,
-    sizeMultiple: spec.sizeMultiple ?? 1,
+    sizeMultiple,
     sectorSize,
     time,
     identity: ids,

@@ -1,3 +1,4 @@
+import { checkArgument } from "../arguments/index.ts";
 import { ext4Runs, ext4Written, writeExt4 } from "../ext4/index.ts";
 import {
   type ByteRange,
@@ -15,6 +16,7 @@ import { writeGpt } from "../gpt/index.ts";
 import type { RawContent } from "../layouts/index.ts";
 import { writeMbr } from "../mbr/index.ts";
 import type { PackerFactory } from "../packing/index.ts";
+import { imagePlanKind, targetOrOutputs, writeOptionsKind } from "./arguments.ts";
 import { imageFree } from "./free.ts";
 import type { FilesystemPlan, ImagePlan, PartitionPlan, TablePlan } from "./plan.ts";
 import { tableRanges } from "./table-ranges.ts";
@@ -51,7 +53,13 @@ export async function write(
   target: Target | readonly Output[],
   options: WriteOptions = {},
 ): Promise<void> {
+  checkArgument("plan", plan, imagePlanKind);
+  checkArgument("target", target, targetOrOutputs);
+  checkArgument("options", options, writeOptionsKind);
   const { format, ...writing } = options;
+  if (isOutputs(target) && format !== undefined) {
+    throw new TypeError("options.format is for one target: of several outputs each has its own");
+  }
   const { identity, time, sectorSize } = plan.image;
   const outputs = isOutputs(target) ? target : [{ format, target }];
   const disk = {

@@ -1,3 +1,4 @@
+export { ext4TuningKind, gapKind, hybridKind, layoutKind, rawContentKind } from "./arguments.ts";
 export { layoutProblems } from "./check.ts";
 export { discoverable, hasType, isBootPartition, isEfiSystemPartition } from "./discoverable.ts";
 export {

@@ -1,3 +1,4 @@
+export { geometryKind, hybridEntryKind, mbrPlanKind, protectiveEntryKind } from "./arguments.ts";
 export { bootCodeOf } from "./boot-code.ts";
 export { type Geometry, PARTED_FILE_GEOMETRY, STANDARD_GEOMETRY } from "./chs.ts";
 export {

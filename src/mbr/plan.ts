@@ -1,3 +1,4 @@
+import { checkArgument } from "../arguments/index.ts";
 import {
   checkBootCode,
   checkDisk,
@@ -8,6 +9,7 @@ import {
   type SectorSize,
   throwFindings,
 } from "../tables/index.ts";
+import { mbrSpecKind } from "./arguments.ts";
 import { type Geometry, geometryProblem, STANDARD_GEOMETRY } from "./chs.ts";
 import { placeRecords } from "./extended.ts";
 import { BOOT_CODE_SIZE, PRIMARY_ENTRIES } from "./structures.ts";
@@ -94,6 +96,7 @@ const LAST_LBA = 0xffffffff;
  *   but a value is unusable. The error lists all that is wrong.
  */
 export function planMbr(spec: MbrSpec): MbrPlan {
+  checkArgument("spec", spec, mbrSpecKind);
   const { sectors, sectorSize = 512, signature, geometry = STANDARD_GEOMETRY } = spec;
   const bootCode = new Uint8Array(spec.bootCode ?? []);
   const findings = noFindings();

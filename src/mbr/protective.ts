@@ -1,4 +1,6 @@
+import { checkArgument, kindOf } from "../arguments/index.ts";
 import { overlaps } from "../tables/index.ts";
+import { protectiveMbrKind } from "./arguments.ts";
 import { chsAddress, STANDARD_GEOMETRY } from "./chs.ts";
 import {
   ACTIVE,
@@ -42,6 +44,11 @@ export interface HybridEntry {
 /** The largest value of a 32-bit field: "the whole disk" where the disk is larger. */
 const SIZE_LIMIT = 0xffffffff;
 
+const diskSectors = kindOf(
+  "a whole number of at least 2",
+  (value) => Number.isSafeInteger(value) && (value as number) >= 2,
+);
+
 /**
  * The first sector of a GPT disk of `sectors` sectors: an MBR with one partition over all the rest, so that
  * programs that know no GPT see no free space (UEFI 2.10 §5.2.3). The last address is given as FF FF FF, as
@@ -52,6 +59,8 @@ const SIZE_LIMIT = 0xffffffff;
  * protected.
  */
 export function protectiveMbr(sectors: number, options: ProtectiveMbrOptions = {}): Uint8Array {
+  checkArgument("sectors", sectors, diskSectors);
+  checkArgument("options", options, protectiveMbrKind);
   const { hybrid = [], protectiveEntry = "last" } = options;
   const entry: PartitionEntry = {
     status: options.bootable ? ACTIVE : 0,

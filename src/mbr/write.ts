@@ -1,4 +1,6 @@
+import { checkArgument } from "../arguments/index.ts";
 import { bytesExtent, type Extent } from "../extents/index.ts";
+import { mbrPlanKind } from "./arguments.ts";
 import { chsAddress } from "./chs.ts";
 import type { MbrPlan, PlannedMbrPartition } from "./plan.ts";
 import { ACTIVE, bootRecordSector, type PartitionEntry } from "./structures.ts";
@@ -8,7 +10,12 @@ import { MBR_TYPES } from "./types.ts";
  * The bytes of a table: sector 0, and the extended boot record in front of each logical partition. Those lie
  * between the partitions, so whoever writes the partitions too has to merge both by position.
  */
-export function* writeMbr(plan: MbrPlan): Generator<Extent> {
+export function writeMbr(plan: MbrPlan): Generator<Extent> {
+  checkArgument("plan", plan, mbrPlanKind);
+  return tableExtents(plan);
+}
+
+function* tableExtents(plan: MbrPlan): Generator<Extent> {
   const { sectorSize, signature, bootCode, container, logical } = plan;
   const primary: PartitionEntry[] = [];
   for (const partition of plan.partitions) primary[partition.number - 1] = entry(plan, partition, 0);

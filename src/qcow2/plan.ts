@@ -1,3 +1,4 @@
+import { checkArgument, fields, number, oneOf, optional } from "../arguments/index.ts";
 import { formatSize, GIB, KIB, MIB, roundDown, roundUp, TIB } from "../bytes/index.ts";
 import { checkDiskSize, SECTOR } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
@@ -48,12 +49,19 @@ export const LARGEST_REFCOUNT_TABLE: number = 8 * MIB;
 /** Half of what qemu can count, so that every place in the file is an exact number. */
 const LARGEST_DISK = 1024 * TIB;
 
+const SPEC = fields<Qcow2Spec>("the specification of a qcow2", {
+  size: number,
+  clusterSize: optional(number),
+  compression: optional(oneOf("none", "deflate", "zstd")),
+});
+
 /**
  * Plans a qcow2 of version 3.
  *
  * @throws DiskwrightError `INVALID_SPEC` for a size that it cannot hold.
  */
 export function planQcow2(spec: Qcow2Spec): Qcow2Plan {
+  checkArgument("spec", spec, SPEC);
   const { size, clusterSize = 64 * KIB, compression = "none" } = spec;
   const clusterBits = Math.log2(clusterSize);
   if (!Number.isInteger(clusterBits) || clusterSize < SMALLEST_CLUSTER || clusterSize > LARGEST_CLUSTER) {

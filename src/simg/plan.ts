@@ -1,3 +1,4 @@
+import { checkArgument, fields, number } from "../arguments/index.ts";
 import { formatBytes, formatSize } from "../bytes/index.ts";
 import { checkDiskSize } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
@@ -23,12 +24,16 @@ const USUAL_BLOCK = 4096;
 /** Blocks are counted in 32 bits. */
 const MOST_BLOCKS = 2 ** 32 - 1;
 
+const SPEC = fields<SimgSpec>("the specification of an Android sparse image", { size: number });
+
 /**
  * Plans an Android sparse image. Blocks have 4 KiB, or less where that does not divide the size.
  *
  * @throws DiskwrightError `INVALID_SPEC` for a size that it cannot hold.
  */
-export function planSimg({ size }: SimgSpec): SimgPlan {
+export function planSimg(spec: SimgSpec): SimgPlan {
+  checkArgument("spec", spec, SPEC);
+  const { size } = spec;
   checkDiskSize("android-sparse", size, { largest: MOST_BLOCKS * USUAL_BLOCK });
   let blockSize = USUAL_BLOCK;
   while (size % blockSize !== 0) blockSize /= 2;

@@ -1,4 +1,5 @@
-import { roundUp, TIB } from "../bytes/index.ts";
+import { checkArgument, fields, number, oneOf, optional, text } from "../arguments/index.ts";
+import { parseGuid, roundUp, TIB } from "../bytes/index.ts";
 import { checkDiskSize } from "../container/index.ts";
 import { VDI_BLOCK } from "./structures.ts";
 
@@ -29,15 +30,30 @@ export const LARGEST_VDI: number = 16 * TIB;
 /** The map starts in the second sector. */
 const MAP_OFFSET = 512;
 
+const SPEC = fields<VdiSpec>("the specification of a VDI", {
+  size: number,
+  variant: optional(oneOf("dynamic", "static")),
+  uuid: optional(text),
+});
+
 /**
  * Plans a VDI.
  *
  * @throws DiskwrightError `INVALID_SPEC` for a size that it cannot hold.
  */
-export function planVdi({ size, variant = "dynamic", uuid }: VdiSpec): VdiPlan {
+export function planVdi(spec: VdiSpec): VdiPlan {
+  checkArgument("spec", spec, SPEC);
+  const { size, variant = "dynamic", uuid } = spec;
   checkDiskSize("vdi", size, { largest: LARGEST_VDI });
   const blocks = Math.ceil(size / VDI_BLOCK);
   // Blocks are aligned in the file as VirtualBox aligns them.
   const dataOffset = roundUp(MAP_OFFSET + 4 * blocks, VDI_BLOCK);
-  return { size, variant, uuid, blocks, mapOffset: MAP_OFFSET, dataOffset };
+  return {
+    size,
+    variant,
+    uuid: uuid === undefined ? undefined : parseGuid(uuid),
+    blocks,
+    mapOffset: MAP_OFFSET,
+    dataOffset,
+  };
 }

@@ -1,5 +1,6 @@
+import { checkArgument, fields, number, optional } from "../arguments/index.ts";
 import { formatBytes, MIB, roundUp, TIB } from "../bytes/index.ts";
-import { checkDiskSize, SECTOR, type SectorSizes } from "../container/index.ts";
+import { checkDiskSize, SECTOR, type SectorSizes, sectorSizesKind } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { BAT_ENTRY, batEntries, chunkRatioOf } from "./bat.ts";
 import { ALIGNMENT } from "./structures.ts";
@@ -44,12 +45,19 @@ const USUAL_SECTORS: SectorSizes = { logical: SECTOR, physical: 4096 };
 /** Blocks of a disk when nobody said how large they are: their table then takes 16 MiB, qemu holds it in memory. */
 const USUAL_BLOCKS = 2 ** 21;
 
+const SPEC = fields<VhdxSpec>("the specification of a VHDX", {
+  size: number,
+  blockSize: optional(number),
+  sectors: optional(sectorSizesKind),
+});
+
 /**
  * Plans a VHDX.
  *
  * @throws DiskwrightError `INVALID_SPEC` for a size that it cannot hold, or a size of blocks that it cannot have.
  */
 export function planVhdx(spec: VhdxSpec): VhdxPlan {
+  checkArgument("spec", spec, SPEC);
   const { size, blockSize = usualBlockSize(size), sectors = USUAL_SECTORS } = spec;
   // qemu and 7-Zip reckon with a last block, so that they refuse a disk that has none.
   checkDiskSize("vhdx", size, {

@@ -1,3 +1,4 @@
+import { checkArgument, fields, number, optional, text } from "../arguments/index.ts";
 import { parseGuid, roundUp, TIB } from "../bytes/index.ts";
 import { checkDiskSize, SECTOR } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
@@ -37,12 +38,16 @@ const LARGEST_FILE: number = 2 * TIB;
 export const DESCRIPTOR_OFFSET: number = SECTOR;
 export const DESCRIPTOR_SIZE: number = 20 * SECTOR;
 
+const SPEC = fields<VmdkSpec>("the specification of a VMDK", { size: number, uuid: optional(text) });
+
 /**
  * Plans a VMDK.
  *
  * @throws DiskwrightError `INVALID_SPEC` for a size that it cannot hold, or a UUID that is none.
  */
-export function planVmdk({ size, uuid }: VmdkSpec): VmdkPlan {
+export function planVmdk(spec: VmdkSpec): VmdkPlan {
+  checkArgument("spec", spec, SPEC);
+  const { size, uuid } = spec;
   // qemu takes a capacity of 0 for a descriptor of other files.
   checkDiskSize("vmdk", size, { smallest: SECTOR, largest: LARGEST_VMDK });
   const tables = Math.ceil(size / (GRAIN * TABLE_ENTRIES));

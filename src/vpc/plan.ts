@@ -1,3 +1,4 @@
+import { checkArgument, fields, number, oneOf, optional, text } from "../arguments/index.ts";
 import { formatBytes, GIB, MIB, parseGuid, roundUp } from "../bytes/index.ts";
 import { checkDiskSize, SECTOR } from "../container/index.ts";
 import { DiskwrightError } from "../errors.ts";
@@ -36,12 +37,20 @@ export const LARGEST_VPC: number = 2040 * GIB;
 /** The usual size of a block, and the only one that all programs read. */
 export const VPC_BLOCK: number = 2 * MIB;
 
+const SPEC = fields<VpcSpec>("the specification of a VHD", {
+  size: number,
+  variant: optional(oneOf("dynamic", "fixed")),
+  uuid: optional(text),
+});
+
 /**
  * Plans a VHD.
  *
  * @throws DiskwrightError `INVALID_SPEC` for a size that it cannot hold, or a UUID that is none.
  */
-export function planVpc({ size, variant = "dynamic", uuid }: VpcSpec): VpcPlan {
+export function planVpc(spec: VpcSpec): VpcPlan {
+  checkArgument("spec", spec, SPEC);
+  const { size, variant = "dynamic", uuid } = spec;
   checkDiskSize("vpc", size, { largest: LARGEST_VPC });
   if (size === 0 && variant === "fixed") {
     throw new DiskwrightError(

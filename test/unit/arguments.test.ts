@@ -7,8 +7,21 @@ import {
   sequentialTarget,
   sweep,
 } from "../../src/extents/index.ts";
-import { type Entry, memoryTarget, treeOf } from "../../src/index.ts";
+import { planFat, writeFat } from "../../src/fat32/index.ts";
+import { planGpt, writeGpt } from "../../src/gpt/index.ts";
+import {
+  describe as describeImage,
+  type Entry,
+  image,
+  memoryTarget,
+  plan,
+  treeOf,
+  write,
+} from "../../src/index.ts";
+import { planMbr, protectiveMbr } from "../../src/mbr/index.ts";
+import { planQcow2 } from "../../src/qcow2/index.ts";
 import { ownedBy } from "../../src/tree/index.ts";
+import { planVdi } from "../../src/vdi/index.ts";
 
 const UUID = "3e4c2b8a-0d35-4c9a-a0f2-6f2f0c1d7e11";
 
@@ -46,7 +59,7 @@ describe("treeOf", () => {
     ["a time in seconds", { path: "/a", type: "file", mtime: 1.7e9 }, "nanoseconds since 1970 as a BigInt"],
     ["a Date", { path: "/a", type: "file", mtime: new Date(0) }, "/a: mtime is a Date"],
     ["a mode as text", { path: "/a", type: "file", mode: "755" }, '/a: mode is "755": give a number'],
-    ["an owner of NaN", { path: "/a", type: "file", uid: Number.NaN }, "/a: uid is NaN"],
+    ["an owner of NaN", { path: "/a", type: "file", uid: Number.NaN }, "/a: owner NaN is not within"],
     ["content of a directory", { path: "/a", type: "directory", content: "x" }, "which has no content"],
     ["a target of a file", { path: "/a", type: "file", target: "/b" }, "which has no target"],
     ["a device of a fifo", { path: "/a", type: "fifo", device: { major: 1, minor: 3 } }, "has no device"],
@@ -166,5 +179,115 @@ describe("content", () => {
     for (const field of ["position", "length", "offset"]) {
       await expect(sweep([{ ...extent, [field]: Number.NaN }], () => {})).rejects.toThrow(TypeError);
     }
+  });
+});
+
+describe("image, plan and write", () => {
+  const root = treeOf([{ path: "/a", type: "file", content: "x" }]);
+  const planned = plan(image({ root, seed: "arguments" }));
+
+  it.each<[string, unknown, string]>([
+    ["no description", undefined, "spec is missing"],
+    ["no tree", {}, "spec.root is missing: give a Tree"],
+    ["a path for a tree", { root: "./tree" }, 'spec.root is "./tree": give a Tree'],
+    ["a mistyped field", { root, sise: "10G" }, 'spec has a field "sise"'],
+    ["a seed that is a number", { root, seed: 5 }, "spec.seed is 5: give text"],
+    ["a time as text", { root, time: "0" }, 'spec.time is "0": give a number'],
+    ["boot code as text", { root, bootCode: "x" }, 'spec.bootCode is "x": give a Uint8Array'],
+    ["another compat", { root, compat: "nixos" }, 'spec.compat is "nixos"'],
+    ["options of ext4", { root, rootFilesystem: { journalsize: 5 } }, "did you mean journalSize?"],
+    [
+      "a layout without a table",
+      { root, layout: { name: "x", partitions: [] } },
+      "spec.layout.table is missing",
+    ],
+    [
+      "a filesystem of another type",
+      {
+        root,
+        layout: {
+          name: "x",
+          table: "gpt",
+          partitions: [{ name: "a", type: "esp", size: "rest", filesystem: { type: "xfs" } }],
+        },
+      },
+      'spec.layout.partitions[0].filesystem.type is "xfs"',
+    ],
+  ])("image refuses %s", (_, spec, message) => {
+    expect(() => image(wrong(spec))).toThrow(TypeError);
+    expect(() => image(wrong(spec))).toThrow(message);
+  });
+
+  it("image refuses multiples of sizes that are none", () => {
+    for (const sizeMultiple of [0, -1, Number.NaN, 1.5]) {
+      expect(() => image({ root, sizeMultiple })).toThrow("size multiple of");
+    }
+  });
+
+  it("plan wants what image gives", () => {
+    for (const value of [undefined, null, {}, { root }, "disk.img"]) {
+      expect(() => plan(wrong(value))).toThrow(/^image[ .]/);
+    }
+  });
+
+  it("describe wants what plan gives, and takes a plan that was copied", () => {
+    expect(() => describeImage(wrong({}))).toThrow(/^plan/);
+    expect(describeImage({ ...planned })).toEqual(describeImage(planned));
+  });
+
+  it.each<[string, unknown[], string]>([
+    [
+      "a path for a target",
+      [planned, "disk.img"],
+      'target is "disk.img": give a Target, such as fileTarget(path)',
+    ],
+    ["an unknown format", [planned, memoryTarget(), { format: "qcow" }], 'did you mean "qcow2"?'],
+    [
+      "an unknown format of an output",
+      [planned, [{ format: "vhd", target: memoryTarget() }]],
+      "target[0].format",
+    ],
+    ["a format beside outputs", [planned, [{ target: memoryTarget() }], { format: "raw" }], "options.format"],
+    ["a mistyped option", [planned, memoryTarget(), { onprogress: () => {} }], "did you mean onProgress?"],
+    ["a signal that is none", [planned, memoryTarget(), { signal: true }], "options.signal is true"],
+    ["a tree for a plan", [root, memoryTarget()], "plan has a field"],
+  ])("write refuses %s", async (_, [first, second, third], message) => {
+    await expect(write(wrong(first), wrong(second), wrong(third))).rejects.toThrow(TypeError);
+    await expect(write(wrong(first), wrong(second), wrong(third))).rejects.toThrow(message);
+  });
+});
+
+describe("tables, filesystems and formats", () => {
+  const root = treeOf([]);
+
+  it.each<[string, () => unknown, string]>([
+    ["planGpt of nothing", () => planGpt(wrong(undefined)), "spec is missing"],
+    [
+      "planGpt without partitions",
+      () => planGpt(wrong({ sectors: 9, diskGuid: UUID })),
+      "spec.partitions is missing",
+    ],
+    [
+      "planMbr of text",
+      () => planMbr(wrong({ sectors: "9", signature: 1, partitions: [] })),
+      'spec.sectors is "9"',
+    ],
+    ["planExt4 without options", () => planExt4(root, wrong(undefined)), "options is missing"],
+    ["planExt4 without a uuid", () => planExt4(root, wrong({})), "options.uuid is missing: give text"],
+    ["planExt4 of entries", () => planExt4(wrong([]), { uuid: UUID }), "tree is an array: give a Tree"],
+    ["planFat without a serial", () => planFat(root, wrong({})), "options.serial is missing"],
+    [
+      "planQcow2 of text",
+      () => planQcow2(wrong({ size: "1048576" })),
+      'spec.size is "1048576": give a number',
+    ],
+    ["planVdi of a word", () => planVdi(wrong({ size: 512, variant: "fixed" })), 'spec.variant is "fixed"'],
+    ["protectiveMbr of nothing", () => protectiveMbr(wrong(Number.NaN)), "sectors is NaN"],
+    ["writeGpt of a specification", () => writeGpt(wrong({ sectors: 9 })), "plan."],
+    ["writeExt4 of an object", () => writeExt4(wrong({})), "plan is an object: give what planExt4 gives"],
+    ["writeFat of a tree", () => writeFat(wrong(root)), "plan is a Tree: give what planFat gives"],
+  ])("%s is refused", (_, call, message) => {
+    expect(call).toThrow(TypeError);
+    expect(call).toThrow(message);
   });
 });

@@ -62,7 +62,7 @@ describe("features", () => {
     ["^ext_attr,ea_inode", /ea_inode needs ext_attr/],
     ["quota,ea_inode", /quota does not count the values of ea_inode/],
     ["bigalloc", /bigalloc is not written/],
-    ["has_jurnal", /no feature "has_jurnal": use .*has_journal/],
+    ["has_jurnal", /no feature "has_jurnal": did you mean has_journal/],
     ["", /no feature ""/],
   ])("%s is refused with the reason", (list, message) => {
     expect(() => plan({ features: list.split(",") })).toThrow(message);

@@ -1,0 +1,95 @@
+import {
+  bigInteger,
+  bytes,
+  either,
+  fields,
+  flag,
+  list,
+  number,
+  oneOf,
+  optional,
+  type Required,
+  text,
+} from "../arguments/index.ts";
+import { hybridEntryKind, protectiveEntryKind } from "../mbr/index.ts";
+import type {
+  GptCopy,
+  GptDisk,
+  GptPartitionSpec,
+  GptPlan,
+  GptSpec,
+  HybridSpec,
+  PlannedGptPartition,
+} from "./plan.ts";
+
+// What the types of this room look like at run time.
+
+const diskFields = {
+  sectorSize: optional(number),
+  sectors: number,
+  entryCount: optional(number),
+  entriesLba: optional(number),
+} as const;
+
+export const gptDiskKind: Required = fields<GptDisk>(
+  "the disk of a GPT",
+  diskFields,
+  // The specification of the whole table will do.
+  { isOpen: true },
+);
+
+const partition = fields<GptPartitionSpec>("a partition of a GPT", {
+  number: optional(number),
+  type: text,
+  guid: text,
+  firstLba: number,
+  lastLba: number,
+  name: optional(text),
+  // A number is told in words of its own, with everything else that is wrong.
+  attributes: optional(either(bigInteger, number)),
+});
+
+export const gptSpecKind: Required = fields<GptSpec>("the specification of a GPT", {
+  ...diskFields,
+  diskGuid: text,
+  partitions: list(partition, "an array of partitions"),
+  firstUsableLba: optional(number),
+  protectiveMbrBootable: optional(flag),
+  bootCode: optional(bytes),
+  hybrid: optional(
+    list(
+      fields<HybridSpec>("a hybrid entry", { number, type: number, bootable: optional(flag) }),
+      "an array of hybrid entries",
+    ),
+  ),
+  protectiveMbrEntry: optional(protectiveEntryKind),
+});
+
+const copy = fields<GptCopy>("the place of a copy", { headerLba: number, entriesLba: number });
+
+export const gptPlanKind: Required = fields<GptPlan>("what planGpt gives", {
+  sectorSize: oneOf(512, 4096),
+  sectors: number,
+  diskGuid: text,
+  primary: copy,
+  backup: copy,
+  firstUsableLba: number,
+  lastUsableLba: number,
+  entryCount: number,
+  entryArraySectors: number,
+  protectiveMbrBootable: flag,
+  bootCode: bytes,
+  hybrid: list(hybridEntryKind),
+  protectiveMbrEntry: optional(protectiveEntryKind),
+  partitions: list(
+    fields<PlannedGptPartition>("a planned partition", {
+      number,
+      type: text,
+      guid: text,
+      firstLba: number,
+      lastLba: number,
+      name: text,
+      attributes: bigInteger,
+    }),
+  ),
+});

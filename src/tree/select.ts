@@ -47,13 +47,22 @@ export function ownedBy(tree: Tree, uid: number, gid: number): Tree {
   return new Tree(columns, tree.extras, tree.origins);
 }
 
-/** The same tree with what `change` makes of each mode, symlinks excepted: Linux gives them all the same one. */
+/**
+ * The same tree with what `change` makes of each mode, symlinks excepted: Linux gives them all the same one. Access control
+ * lists, which would allow something else than the new modes, are left out; default ones of directories stay.
+ */
 export function withModes(tree: Tree, change: (mode: number) => number): Tree {
   const mode = tree.columns.mode.map((before) =>
     (before & TYPE_MASK) === SYMLINK ? before : change(before),
   );
-  return new Tree({ ...tree.columns, mode }, tree.extras, tree.origins);
+  const xattrs = tree.extras.xattrs.mapped((set) => {
+    if (!set.has(ACCESS_LIST)) return set;
+    return new Map([...set].filter(([name]) => name !== ACCESS_LIST));
+  });
+  return new Tree({ ...tree.columns, mode }, { ...tree.extras, xattrs }, tree.origins);
 }
+
+const ACCESS_LIST = "system.posix_acl_access";
 
 interface RowRange {
   readonly start: number;

@@ -10,6 +10,7 @@ import {
   type Tree,
   TreeDraft,
   treeOf,
+  withModes,
   type Xattrs,
 } from "../../src/tree/index.ts";
 
@@ -281,5 +282,29 @@ describe("extended attributes", () => {
     expect(labels(added)).toContain("/esp esp");
     expect(labels(added).filter((line) => !line.startsWith("/esp"))).toEqual(labels(tree));
     expect(labels(treeOf(tree.entries()))).toEqual(labels(tree));
+  });
+});
+
+describe("withModes", () => {
+  it("changes every mode but those of symlinks, and drops access control lists, which would allow more", () => {
+    const list = new Uint8Array([2, 0, 0, 0]);
+    const names = ["user.kept", "system.posix_acl_access", "system.posix_acl_default"];
+    const xattrs = new Map(names.map((name) => [name, list]));
+    const tree = withModes(
+      treeOf([
+        { path: "d", type: "directory", mode: 0o755, xattrs },
+        { path: "f", type: "file", mode: 0o640 },
+        { path: "l", type: "symlink", target: "f" },
+      ]),
+      (mode) => (mode & ~0o777) | 0o700,
+    );
+    expect(["/d", "/f", "/l"].map((path) => tree.entry(tree.find(path)!).mode)).toEqual([
+      0o700, 0o700, 0o777,
+    ]);
+    expect([...tree.entry(tree.find("/d")!).xattrs!.keys()].sort()).toEqual([
+      "system.posix_acl_default",
+      "user.kept",
+    ]);
+    expect(tree.entry(tree.find("/f")!).xattrs).toBeUndefined();
   });
 });

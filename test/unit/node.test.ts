@@ -18,7 +18,7 @@ import {
 import { constants } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { utf8 } from "../../src/bytes/index.ts";
+import { utf8, utf8Text } from "../../src/bytes/index.ts";
 import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import type { Target } from "../../src/extents/index.ts";
 import {
@@ -27,6 +27,7 @@ import {
   fileSource,
   fileTarget,
   outputPlace,
+  stage,
   type XattrReader,
 } from "../../src/node/index.ts";
 import { type Tree, treeOf } from "../../src/tree/index.ts";
@@ -495,5 +496,26 @@ describe("fileTarget", () => {
   ])("refuses %s", async (_, name, message) => {
     const path = name.startsWith("/") ? name : `${scratch}/${name}`;
     await expect((async () => send(fileTarget(path)))()).rejects.toThrow(message);
+  });
+});
+
+describe("stage", () => {
+  it("leaves an output out of what holds it, and says so only then", async () => {
+    const top = join(scratch, "holds its output");
+    const output = join(top, "sub/disk.img");
+    mkdirSync(join(top, "sub"), { recursive: true });
+    for (const path of ["sub/a", "sub/disk.img", "b"]) writeFileSync(join(top, path), "");
+    const read = async (sources: Parameters<typeof stage>[0]): Promise<[string[], string[]]> => {
+      const leftOut: string[] = [];
+      const tree = await stage(sources, { outputs: [output], onLeftOut: (path) => void leftOut.push(path) });
+      return [[...tree.entries()].map(({ path }) => String(utf8Text(path as Uint8Array))), leftOut];
+    };
+    expect(await read({ root: [{ source: top }] })).toEqual([["/", "/b", "/sub", "/sub/a"], [output]]);
+    const excluded = await read({ root: [{ source: top, exclude: ["*.img"] }] });
+    expect(excluded).toEqual([["/", "/b", "/sub", "/sub/a"], []]);
+    const file = { source: join(top, "sub/a"), target: "/x" };
+    expect(await read({ contents: [file] })).toEqual([["/", "/x"], []]);
+    const pattern = { source: join(top, "sub/*"), target: "/" };
+    expect(await read({ contents: [pattern] })).toEqual([["/", "/a"], [output]]);
   });
 });

@@ -73,14 +73,20 @@ export function listDirectory(bytes: Uint8Array): Listing {
   let hasOrphan = false;
   for (let at = 0; at + ENTRY_SIZE <= bytes.length; at += ENTRY_SIZE) {
     const first = bytes[at]!;
-    if (first === END) break;
-    if (first === DELETED) {
+    if (first === END || first === DELETED) {
+      if (pending !== undefined || hasOrphan) problems.push("a long name belongs to no entry");
       pending = undefined;
-      continue;
+      hasOrphan = false;
+      if (first === DELETED) continue;
+      if (hasEntries(bytes, at)) problems.push("entries lie behind its end, which some systems read");
+      break;
     }
     const attributes = bytes[at + 0xb]!;
     if ((attributes & ATTRIBUTE.longNameMask) === ATTRIBUTE.longName) {
       const before = pending;
+      if (longNameEntry.fromBytes(bytes, at).cluster !== 0) {
+        problems.push("a part of a long name leads to a cluster");
+      }
       pending = continued(pending, bytes, at);
       if (pending === undefined || (before !== undefined && pending !== before)) hasOrphan = true;
       continue;
@@ -90,10 +96,13 @@ export function listDirectory(bytes: Uint8Array): Listing {
     const shortName = shortNameText(values.shortName, values.caseFlags);
     if ((attributes & ATTRIBUTE.volumeLabel) !== 0) {
       label ??= labelText(values.shortName);
+      if (firstCluster !== 0 || values.size !== 0) problems.push("its label has content");
     } else if (shortName === ".") {
       dot = firstCluster;
+      noteSize(problems, shortName, values);
     } else if (shortName === "..") {
       dotDot = firstCluster;
+      noteSize(problems, shortName, values);
     } else {
       const longName = pending === undefined ? undefined : finished(pending, bytes, at);
       if (longName === undefined && (pending !== undefined || hasOrphan)) {
@@ -144,10 +153,9 @@ function finished({ checksum, units, next }: PendingName, bytes: Uint8Array, at:
 }
 
 /** Notes what an entry says that cannot be so. Lower case and letters of any code page are met in sound volumes. */
-function noteEntry(problems: string[], name: string, { shortName, attributes, size }: DirectoryEntry): void {
-  if ((attributes & ATTRIBUTE.directory) !== 0 && size !== 0) {
-    problems.push(`${shown(name)}: it is a directory, but has the size ${size}`);
-  }
+function noteEntry(problems: string[], name: string, values: DirectoryEntry): void {
+  noteSize(problems, name, values);
+  const { shortName } = values;
   const isSound = shortName.every(
     (byte, index) =>
       (byte >= 0x20 || (index === 0 && byte === ESCAPED_DELETED)) && !IMPOSSIBLE_IN_SHORT_NAMES.has(byte),
@@ -155,6 +163,20 @@ function noteEntry(problems: string[], name: string, { shortName, attributes, si
   if (!isSound || shortName[0] === SPACE) {
     problems.push(`${shown(name)}: its short name has characters that it must not have`);
   }
+}
+
+/** Directories have the size 0: their chain of clusters says how long they are. */
+function noteSize(problems: string[], name: string, { attributes, size }: DirectoryEntry): void {
+  if ((attributes & ATTRIBUTE.directory) === 0 || size === 0) return;
+  problems.push(`${shown(name)}: it is a directory, but has the size ${size}`);
+}
+
+/** Whether there are entries from `start` on that are neither free nor deleted. */
+function hasEntries(bytes: Uint8Array, start: number): boolean {
+  for (let at = start; at + ENTRY_SIZE <= bytes.length; at += ENTRY_SIZE) {
+    if (bytes[at] !== END && bytes[at] !== DELETED) return true;
+  }
+  return false;
 }
 
 const SPACE = 0x20;

@@ -90,6 +90,8 @@ describe("the progress of writing", () => {
   const copied = (size: number): Disk => ({
     ...rawDisk(bytesSource(new Uint8Array(0))),
     size,
+    read: (_, length) => new Uint8Array(length),
+    readInto: (_, into) => void into.fill(0),
     async *stored() {
       yield [...planned(size).extents()];
     },

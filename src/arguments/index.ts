@@ -1,5 +1,6 @@
 export { checkArgument, type Problem } from "./check.ts";
 export {
+  asyncIterable,
   bigInteger,
   bytes,
   either,
@@ -19,6 +20,7 @@ export {
   type Required,
   routine,
   text,
+  wholeNumber,
   withMethods,
 } from "./kinds.ts";
 export { instead, nearNames } from "./near.ts";

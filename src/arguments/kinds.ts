@@ -48,6 +48,11 @@ export const text: Required = kindOf("text", (value) => typeof value === "string
 /** Any number: whether it is in range, and not NaN, is for those to say who know the range. */
 export const number: Required = kindOf("a number", (value) => typeof value === "number");
 
+export const wholeNumber: Required = kindOf(
+  "a whole number, 0 or more",
+  (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+);
+
 export const bigInteger: Required = kindOf("a BigInt, such as 5n", (value) => typeof value === "bigint");
 
 export const flag: Required = kindOf("true or false", (value) => typeof value === "boolean");
@@ -138,6 +143,11 @@ export class Made<Value extends object> {
 /** What can be gone through. A text is not meant, though it could be. */
 export function iterable(expected: string): Required {
   return kindOf(expected, (value) => isObject(value) && Symbol.iterator in value);
+}
+
+/** What can be gone through as it comes. */
+export function asyncIterable(expected: string): Required {
+  return kindOf(expected, (value) => isObject(value) && Symbol.asyncIterator in value);
 }
 
 /** An array whose items are all of one kind. */

@@ -1,7 +1,7 @@
 import { largestOf, parseTime } from "../bytes/index.ts";
 import { checkSectorSize, chooseFormat, formatFacts, plannedSectors } from "../formats/index.ts";
 import { describe, type ImagePlan, image, plan } from "../image/index.ts";
-import { assemble, replaceFile } from "../node/index.ts";
+import { assembleChecked, replaceFile } from "../node/index.ts";
 import { type Spec, specFiles, specImages } from "../spec/index.ts";
 import type { ImageStep } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
@@ -53,7 +53,7 @@ async function planOf(
   const multiples = outputs.map(({ format }) => formatFacts(format).multiple ?? 1);
   // All of them are powers of two: the largest is a multiple of the others.
   const sizeMultiple = spec.sizeMultiple ?? largestOf(multiples);
-  return plan(image(await assemble({ ...spec, sizeMultiple }, stageOptions(paths, voice, signal))));
+  return plan(image(await assembleChecked({ ...spec, sizeMultiple }, stageOptions(paths, voice, signal))));
 }
 
 const SOURCES = ["root", "contents", "directories", "symlinks", "files", "storePaths", "manifest"] as const;

@@ -1,4 +1,12 @@
-export { byteCount, contentKind, readerKind, signalKind, sourceKind, targetKind } from "./arguments.ts";
+export {
+  byteCount,
+  contentKind,
+  extentsKind,
+  readerKind,
+  signalKind,
+  sourceKind,
+  targetKind,
+} from "./arguments.ts";
 export { type BlobLike, blobContent, isBlob } from "./blob.ts";
 export {
   type Awaitable,

@@ -1,6 +1,9 @@
 import {
+  asyncIterable,
+  either,
   fields,
   flag,
+  iterable,
   list,
   number,
   oneOf,
@@ -81,3 +84,12 @@ export const diskKind: Required = {
     return stored && { ...stored, path: ".stored" };
   },
 };
+
+/** What a planned disk says of some of its bytes. */
+export const rangesKind: Required = iterable("byte ranges in ascending order");
+
+/** The parts of a disk that are stored. */
+export const batchesKind: Required = asyncIterable("batches of extents in ascending order");
+
+/** The free ranges of a disk, which may take time to find. */
+export const freeRangesKind: Required = either(rangesKind, asyncIterable(rangesKind.expected));

@@ -1,4 +1,4 @@
-import { checkArgument } from "../arguments/index.ts";
+import { checkArgument, type Kind } from "../arguments/index.ts";
 import type { Identity } from "../bytes/index.ts";
 import {
   type ContainerFacts,
@@ -10,6 +10,7 @@ import {
 import {
   type ByteRange,
   type Extent,
+  extentsKind,
   type ProgressListener,
   type ProgressMeter,
   progressMeter,
@@ -20,7 +21,16 @@ import {
   type Target,
 } from "../extents/index.ts";
 import { type PackerFactory, portablePacker } from "../packing/index.ts";
-import { copyDiskKind, diskKind, outputsKind, plannedDiskKind, writeDiskKind } from "./arguments.ts";
+import {
+  batchesKind,
+  copyDiskKind,
+  diskKind,
+  freeRangesKind,
+  outputsKind,
+  plannedDiskKind,
+  rangesKind,
+  writeDiskKind,
+} from "./arguments.ts";
 import type { HashLoader } from "./bmap.ts";
 import { Fingerprint } from "./fingerprint.ts";
 import { type FormatName, formatFacts } from "./names.ts";
@@ -100,15 +110,20 @@ export async function writeDisk(
   checkArgument("disk", disk, plannedDiskKind);
   checkArgument("outputs", outputs, outputsKind);
   checkArgument("options", options, writeDiskKind);
-  const meter = meterOf(disk.written ?? wholeOf(disk), options);
+  const { size } = disk;
+  const extents = (): Iterable<Extent> => given("disk.extents()", disk.extents(), extentsKind);
+  const free = disk.free && ((): Iterable<ByteRange> => given("disk.free()", disk.free!(), rangesKind));
+  const written =
+    disk.written && ((): Iterable<ByteRange> => given("disk.written()", disk.written!(), rangesKind));
+  const meter = meterOf(written ?? wholeOf(disk), options);
   await writing(outputs, options, async (targets) => {
-    const formats = await prepareAll(disk.size, plannedSectors(options), outputs, options);
+    const formats = await prepareAll(size, plannedSectors(options), outputs, options);
     const survey = formats.some(({ isForeseeing }) => isForeseeing) ? new Survey(formats) : undefined;
-    if (survey !== undefined) for (const extent of disk.extents()) survey.addExtent(extent);
-    const known = { size: disk.size, free: disk.free, survey, fingerprint: survey?.fingerprint };
+    if (survey !== undefined) for (const extent of extents()) survey.addExtent(extent);
+    const known = { size, free, survey, fingerprint: survey?.fingerprint };
     await openAll(targets, formats, outputs, options, known);
     reserveRoom(outputs, formats, survey?.content, disk);
-    await sweep(disk.extents(), toAll(targets), { ...options, onWritten: meter?.reached });
+    await sweep(extents(), toAll(targets), { ...options, onWritten: meter?.reached });
   });
   meter?.finished();
 }
@@ -146,7 +161,9 @@ export async function copyDisk(
     }
     const isNamed = outputs.some(({ format = "raw" }) => formatFacts(format).isNamed);
     const fingerprint = survey?.fingerprint ?? (isNamed ? new Fingerprint() : undefined);
-    const known = { size, free: options.free, survey, fingerprint };
+    const { free: own } = options;
+    const free = own && ((): ReturnType<FreeRanges> => given("options.free()", own(), freeRangesKind));
+    const known = { size, free, survey, fingerprint };
     await openAll(targets, formats, outputs, options, known);
     const room = disk.room === undefined ? undefined : Math.min(disk.room, size);
     reserveRoom(outputs, formats, survey?.content ?? room);
@@ -159,6 +176,12 @@ export async function copyDisk(
     });
   });
   meter?.finished();
+}
+
+/** What a function of the caller gave, checked as an argument is. */
+function given<Value>(name: string, value: Value, kind: Kind): Value {
+  checkArgument(name, value, kind);
+  return value;
 }
 
 function wholeOf({ size }: { readonly size: number }): () => Iterable<ByteRange> {
@@ -182,7 +205,8 @@ function counted(fingerprint: Fingerprint, write: SweepWriter): SweepWriter {
 
 async function sweepDisk(disk: Disk, write: SweepWriter, options: SweepOptions): Promise<void> {
   const sweeping = new Sweep(withoutZeros(write), options);
-  for await (const extents of disk.stored(options.signal)) await sweeping.add(extents);
+  const stored = given("disk.stored()", disk.stored(options.signal), batchesKind);
+  for await (const extents of stored) await sweeping.add(extents);
   await sweeping.end();
 }
 
@@ -281,7 +305,8 @@ function reserveRoom(
     const { placing } = formats[index]!;
     if (placing === "dense" && content !== undefined) target.reserve(0, content);
     if (placing !== "same") continue;
-    for (const { position, length } of disk?.runs?.() ?? []) target.reserve(position, length);
+    const runs = given("disk.runs()", disk?.runs?.() ?? [], rangesKind);
+    for (const { position, length } of runs) target.reserve(position, length);
   }
 }
 

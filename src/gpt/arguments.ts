@@ -10,6 +10,7 @@ import {
   optional,
   type Required,
   text,
+  wholeNumber,
 } from "../arguments/index.ts";
 import { hybridEntryKind, protectiveEntryKind } from "../mbr/index.ts";
 import type {
@@ -65,29 +66,29 @@ export const gptSpecKind: Required = fields<GptSpec>("the specification of a GPT
   protectiveMbrEntry: optional(protectiveEntryKind),
 });
 
-const copy = fields<GptCopy>("the place of a copy", { headerLba: number, entriesLba: number });
+const copy = fields<GptCopy>("the place of a copy", { headerLba: wholeNumber, entriesLba: wholeNumber });
 
 export const gptPlanKind: Required = fields<GptPlan>("what planGpt gives", {
   sectorSize: oneOf(512, 4096),
-  sectors: number,
+  sectors: wholeNumber,
   diskGuid: text,
   primary: copy,
   backup: copy,
-  firstUsableLba: number,
-  lastUsableLba: number,
-  entryCount: number,
-  entryArraySectors: number,
+  firstUsableLba: wholeNumber,
+  lastUsableLba: wholeNumber,
+  entryCount: wholeNumber,
+  entryArraySectors: wholeNumber,
   protectiveMbrBootable: flag,
   bootCode: bytes,
   hybrid: list(hybridEntryKind),
   protectiveMbrEntry: optional(protectiveEntryKind),
   partitions: list(
     fields<PlannedGptPartition>("a planned partition", {
-      number,
+      number: wholeNumber,
       type: text,
       guid: text,
-      firstLba: number,
-      lastLba: number,
+      firstLba: wholeNumber,
+      lastLba: wholeNumber,
       name: text,
       attributes: bigInteger,
     }),

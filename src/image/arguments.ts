@@ -14,6 +14,7 @@ import {
   routine,
   shownValue,
   text,
+  wholeNumber,
   withMethods,
 } from "../arguments/index.ts";
 import { bootInstallationKind } from "../boot/index.ts";
@@ -87,15 +88,15 @@ export const imageKind: Required = fields<Image>("what image(…) gives", {
   root: treeKind,
   layout: layoutKind,
   compat: optional(oneOf("nixpkgs")),
-  size: optional(number),
-  additionalSpace: number,
-  sizeMultiple: number,
-  bootSize: optional(number),
+  size: optional(wholeNumber),
+  additionalSpace: wholeNumber,
+  sizeMultiple: wholeNumber,
+  bootSize: optional(wholeNumber),
   sectorSize: oneOf(512, 4096),
-  time: optional(number),
+  time: optional(wholeNumber),
   identity: withMethods("what identity(seed) gives", "uuid", "serial"),
   diskGuid: text,
-  diskSignature: number,
+  diskSignature: wholeNumber,
   bootCode: bytes,
   boot: optional(bootInstallationKind),
   unsupported: oneOf("error", "skip"),
@@ -150,7 +151,7 @@ export const imagePlanKind: Required = fields<ImagePlan>("what plan(image) gives
   table: tablePlan,
   partitions: list(
     fields<PartitionPlan>("a planned partition", {
-      number,
+      number: wholeNumber,
       name: text,
       gptName: text,
       type: either(text, number),

@@ -1,4 +1,14 @@
-import { bytes, fields, flag, list, number, oneOf, optional, type Required } from "../arguments/index.ts";
+import {
+  bytes,
+  fields,
+  flag,
+  list,
+  number,
+  oneOf,
+  optional,
+  type Required,
+  wholeNumber,
+} from "../arguments/index.ts";
 import type { Geometry } from "./chs.ts";
 import type {
   MbrPartitionSpec,
@@ -37,19 +47,28 @@ export const mbrSpecKind: Required = fields<MbrSpec>("the specification of an MB
   geometry: optional(geometryKind),
 });
 
-const plannedFields = { number, bootable: flag, type: number, firstLba: number, sectors: number } as const;
+const plannedFields = {
+  number: wholeNumber,
+  bootable: flag,
+  type: wholeNumber,
+  firstLba: wholeNumber,
+  sectors: wholeNumber,
+} as const;
 const planned = fields<PlannedMbrPartition>("a planned partition", plannedFields);
 
 export const mbrPlanKind: Required = fields<MbrPlan>("what planMbr gives", {
   sectorSize: oneOf(512, 4096),
-  sectors: number,
-  signature: number,
+  sectors: wholeNumber,
+  signature: wholeNumber,
   bootCode: bytes,
   geometry: geometryKind,
   partitions: list(planned),
   container: optional(planned),
   logical: list(
-    fields<PlannedLogicalPartition>("a planned logical partition", { ...plannedFields, recordLba: number }),
+    fields<PlannedLogicalPartition>("a planned logical partition", {
+      ...plannedFields,
+      recordLba: wholeNumber,
+    }),
   ),
 });
 

@@ -1,4 +1,6 @@
+import { checkArgument } from "../arguments/index.ts";
 import type { Tree } from "../tree/index.ts";
+import { tarOptionsKind, tarSourceKind } from "./arguments.ts";
 import { compressionOf } from "./compression.ts";
 import type { TarOptions, TarSource } from "./tar.ts";
 
@@ -11,6 +13,8 @@ import type { TarOptions, TarSource } from "./tar.ts";
  *   entry that cannot be in a tree.
  */
 export async function tarArchive(source: TarSource, options: TarOptions = {}): Promise<Tree> {
+  checkArgument("source", source, tarSourceKind);
+  checkArgument("options", options, tarOptionsKind);
   // Most runs read no archive: what does is loaded when it is needed.
   const { unpack } = await import("./tar.ts");
   return await unpack(source, options);

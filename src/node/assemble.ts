@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
+import { checkArgument } from "../arguments/index.ts";
 import { parseTime } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { bytesContent } from "../extents/index.ts";
 import type { ImageSpec } from "../image/index.ts";
 import type { RawContent } from "../layouts/index.ts";
-import { type PartitionContent, type Spec, sourcesOf, specImages } from "../spec/index.ts";
+import { type PartitionContent, type Spec, sourcesOf, specFiles, specImages } from "../spec/index.ts";
 import { treeOf } from "../tree/index.ts";
+import { stageOptionsKind } from "./arguments.ts";
 import { FileReader } from "./file-reader.ts";
 import { reasonOf } from "./host-error.ts";
 import { rawFile } from "./raw-file.ts";
@@ -20,6 +22,13 @@ const SOURCES = ["root", "contents", "directories", "symlinks", "files", "storeP
  * @throws DiskwrightError for what cannot be read, and, before anything is, `INVALID_SPEC` for what makes no image.
  */
 export async function assemble(spec: Spec, options: StageOptions = {}): Promise<ImageSpec> {
+  checkArgument("options", options, stageOptionsKind);
+  const { checkedSpec } = await specFiles();
+  return await assembleChecked(checkedSpec(spec), options);
+}
+
+/** The same for a spec that was checked when it was read; see {@link assemble}. */
+export async function assembleChecked(spec: Spec, options: StageOptions = {}): Promise<ImageSpec> {
   // All of it is loaded when it is needed: most commands make no image.
   const [{ image }, { imageSpecOf }] = await Promise.all([import("../image/index.ts"), specImages()]);
   // A wrong field is told at once, not after a long scan.

@@ -8,6 +8,7 @@ import {
   statSync,
 } from "node:fs";
 import { resolve } from "node:path";
+import { checkArgument } from "../arguments/index.ts";
 import { appendAll, compareBytes, printable } from "../bytes/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { type CancelSignal, eventLoopTurn, type FileContent } from "../extents/index.ts";
@@ -19,6 +20,7 @@ import {
   type Tree,
   TreeBuilder,
 } from "../tree/index.ts";
+import { directoryOptionsKind, hostPathKind } from "./arguments.ts";
 import { FileReader } from "./file-reader.ts";
 import { reasonOf } from "./host-error.ts";
 import { joinPath, withReachable } from "./host-path.ts";
@@ -54,6 +56,8 @@ export async function entries(
   names: readonly Buffer[],
   options: DirectoryOptions = {},
 ): Promise<Tree> {
+  checkArgument("path", path, hostPathKind);
+  checkArgument("options", options, directoryOptionsKind);
   return await new Scan(path, options, await xattrScan(options), names).run();
 }
 
@@ -65,6 +69,8 @@ export async function entries(
  * @throws DiskwrightError `SOURCE_UNREADABLE`, naming everything below `path` that cannot be read.
  */
 export async function directory(path: string, options: DirectoryOptions = {}): Promise<Tree> {
+  checkArgument("path", path, hostPathKind);
+  checkArgument("options", options, directoryOptionsKind);
   return await new Scan(path, options, await xattrScan(options)).run();
 }
 

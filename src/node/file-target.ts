@@ -19,9 +19,11 @@ import {
   unlinkSync,
 } from "node:fs";
 import { basename, dirname, isAbsolute, join, sep } from "node:path";
+import { bytes as bytesKind, checkArgument } from "../arguments/index.ts";
 import { formatBytes } from "../bytes/index.ts";
 import { DiskwrightError, DoesNotFitError } from "../errors.ts";
 import { type CancelSignal, sequentialTarget, type Target } from "../extents/index.ts";
+import { fileTargetKind, hostPathKind } from "./arguments.ts";
 import { isSystemError, reasonOf } from "./host-error.ts";
 import { clearStale, openPending, type PendingFile } from "./pending-file.ts";
 import { Reservations } from "./reserve.ts";
@@ -51,6 +53,8 @@ export interface FileTargetOptions {
  * @throws DiskwrightError `OUTPUT` when the file cannot be made, written or renamed.
  */
 export function fileTarget(path: string, options: FileTargetOptions = {}): Target {
+  checkArgument("path", path, hostPathKind);
+  checkArgument("options", options, fileTargetKind);
   const existing = attempt(path, () => statSync(path, { throwIfNoEntry: false }));
   if (existing?.isDirectory()) throw new DiskwrightError("OUTPUT", `${path}: is a directory`, { path });
   if (existing === undefined || existing.isFile()) return replacingTarget(path, existing, options);
@@ -68,6 +72,7 @@ export function fileTarget(path: string, options: FileTargetOptions = {}): Targe
  * @throws DiskwrightError `OUTPUT`, as {@link fileTarget} throws it.
  */
 export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  checkArgument("bytes", bytes, bytesKind);
   const target = fileTarget(path);
   try {
     await target.begin(bytes.length);

@@ -1,5 +1,6 @@
 export { ARCHIVE_START, isArchive, tarArchive } from "./archive.ts";
-export { assemble } from "./assemble.ts";
+export { hostPathKind } from "./arguments.ts";
+export { assemble, assembleChecked } from "./assemble.ts";
 export { type Compression, compressionOf } from "./compression.ts";
 export { decompressed } from "./decompress.ts";
 export { type DirectoryOptions, directory, entries } from "./directory.ts";

@@ -1,5 +1,6 @@
 import { closeSync, ftruncateSync } from "node:fs";
 import { dirname, isAbsolute, resolve } from "node:path";
+import { checkArgument } from "../arguments/index.ts";
 import { appendAll } from "../bytes/index.ts";
 import { type Disk, isZeros, rawDisk } from "../container/index.ts";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
@@ -14,6 +15,7 @@ import {
 import { formatOfName, openDisk, READABLE_FORMATS, type ReadableFormat } from "../formats/index.ts";
 import { fileMode } from "../tree/index.ts";
 import { tarArchive } from "./archive.ts";
+import { hostPathKind, openImageKind } from "./arguments.ts";
 import { type Compression, compressionOf, MAGIC_SIZE } from "./compression.ts";
 import { FileReader } from "./file-reader.ts";
 import { descriptorSource, type FileSource, fileSource } from "./file-source.ts";
@@ -53,6 +55,8 @@ const DEEPEST_BACKING = 16;
  *   is no room for what is unpacked; `ABORTED` on request.
  */
 export async function openImage(path: string, options: OpenImageOptions = {}): Promise<OpenedImage> {
+  checkArgument("path", path, hostPathKind);
+  checkArgument("options", options, openImageKind);
   const files: FileSource[] = [];
   const close = (): void => {
     for (const file of files.splice(0)) file.close();

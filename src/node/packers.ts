@@ -1,5 +1,7 @@
 import { availableParallelism } from "node:os";
+import { checkArgument } from "../arguments/index.ts";
 import type { PackerFactory } from "../packing/index.ts";
+import { packerOptionsKind } from "./arguments.ts";
 import type { PackerPool } from "./packer-pool.ts";
 
 /** What {@link packers} can be told. */
@@ -24,6 +26,7 @@ const MOST_WORKERS = 8;
  * no more threads, nor much more memory, than one. The threads end with the last of the packers.
  */
 export function packers(options: PackerOptions = {}): PackerFactory {
+  checkArgument("options", options, packerOptionsKind);
   const { workers = Math.min(MOST_WORKERS, availableParallelism()), isPortable = false } = options;
   if (!Number.isInteger(workers) || workers < 1) {
     throw new RangeError(`"workers" expected an integer from 1 on, got ${workers}`);

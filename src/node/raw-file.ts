@@ -1,8 +1,10 @@
 import { type BigIntStats, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { checkArgument } from "../arguments/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { eventLoopTurn } from "../extents/index.ts";
 import type { RawContent } from "../layouts/index.ts";
+import { hostPathKind } from "./arguments.ts";
 import { reasonOf } from "./host-error.ts";
 import { dataRanges, maybeSparse } from "./sparse.ts";
 import { stampOf } from "./stamp.ts";
@@ -13,6 +15,7 @@ import { stampOf } from "./stamp.ts";
  * @throws DiskwrightError `SOURCE_UNREADABLE`.
  */
 export async function rawFile(path: string): Promise<RawContent> {
+  checkArgument("path", path, hostPathKind);
   const bytes = Buffer.from(resolve(path));
   let status: BigIntStats;
   try {

@@ -1,12 +1,14 @@
 import { isUtf8 } from "node:buffer";
 import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { checkArgument } from "../arguments/index.ts";
 import { compareBytes } from "../bytes/index.ts";
 import type { Composition, ContentsRule, RootSource, Sources } from "../compose/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type CancelSignal, contentBytes } from "../extents/index.ts";
 import { ownedBy, type Tree } from "../tree/index.ts";
 import { tarArchive } from "./archive.ts";
+import { sourcesKind, stageOptionsKind } from "./arguments.ts";
 import { type DirectoryOptions, directory, entries } from "./directory.ts";
 import { excluder } from "./exclude.ts";
 import { FileReader } from "./file-reader.ts";
@@ -45,6 +47,8 @@ export interface StageOptions {
  * @throws DiskwrightError `SOURCE_UNREADABLE`, `INVALID_TREE` or `INVALID_SPEC`, each naming all that is wrong.
  */
 export async function stage(sources: Sources, options: StageOptions = {}): Promise<Tree> {
+  checkArgument("sources", sources, sourcesKind);
+  checkArgument("options", options, stageOptionsKind);
   return await new Staging(sources, options).run();
 }
 

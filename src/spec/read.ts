@@ -30,6 +30,24 @@ export function readSpec(text: string, name: string): Spec {
   return spec;
 }
 
+/**
+ * Checks a spec that is there as a value, not as a file.
+ *
+ * @throws DiskwrightError `INVALID_SPEC` with everything that is wrong.
+ */
+export function checkedSpec(value: unknown): Spec {
+  const result = v.safeParse(specSchema, value);
+  const problems = result.success
+    ? [...checkSpec(result.output)]
+    : result.issues.flatMap((issue) => telling(issue)).map((one) => problemOf(one, specSchema));
+  throwProblems(
+    "INVALID_SPEC",
+    "the spec is wrong",
+    problems.map(({ path, message }) => `${path.length === 0 ? "" : `${shownPath(path)}: `}${message}`),
+  );
+  return value as Spec;
+}
+
 /** Reads a file that holds a list of `contents` rules and nothing else; see {@link readSpec}. */
 export function readContents(text: string, name: string): ContentsRuleSpec[] {
   return new SpecDocument(text, name).read(v.array(contentsRule, "a list of rules"));

@@ -1,9 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { checkArgument } from "../arguments/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { reasonOf, replaceFile, writeAll } from "../node/index.ts";
 import { type ChosenAccelerator, chooseAccelerator } from "./accelerator.ts";
+import { vmOptionsKind } from "./arguments.ts";
 import { type Accelerator, type StepMachine, stepArguments } from "./command-line.ts";
 import { VmError, type VmEvidence } from "./error.ts";
 import { type Firmware, findFirmware } from "./firmware.ts";
@@ -38,8 +40,11 @@ export interface VmOptions {
   readonly mounts?: readonly VmMount[] | undefined;
   /** Names of the disk and its partitions below `/dev`. */
   readonly links?: readonly VmLink[] | undefined;
-  /** The script; its first line says what runs it (`#!/bin/bash`), otherwise it is `/bin/sh`. */
-  readonly script: Uint8Array;
+  /**
+   * The script itself, as text or as bytes; its first line says what runs it (`#!/bin/bash`), otherwise it is
+   * `/bin/sh`.
+   */
+  readonly script: Uint8Array | string;
   readonly kernel: Kernel;
   /** A static busybox for x86-64. Default: one of this host, or of the system that the kernel came with. */
   readonly busybox?: string | undefined;
@@ -132,6 +137,7 @@ const SHOWN_CONSOLE = 4096;
  *   with `VM_NO_…` when something is missing for it, or `INVALID_SPEC`, before anything is started.
  */
 export async function runInImage(options: VmOptions): Promise<VmResult> {
+  checkArgument("options", options, vmOptionsKind);
   const settings = settingsOf(options);
   checkOptions(settings);
   checkHost();
@@ -142,6 +148,7 @@ export async function runInImage(options: VmOptions): Promise<VmResult> {
 
 /** The options with all that has a default. */
 interface Settings extends VmOptions {
+  readonly script: Uint8Array;
   readonly sectorSize: 512 | 4096;
   readonly root: { readonly partition: number; readonly type: string };
   readonly mounts: readonly VmMount[];
@@ -155,6 +162,7 @@ interface Settings extends VmOptions {
 function settingsOf(options: VmOptions): Settings {
   return {
     ...options,
+    script: typeof options.script === "string" ? Buffer.from(options.script) : options.script,
     sectorSize: options.sectorSize ?? DEFAULTS.sectorSize,
     root: { partition: options.root.partition, type: options.root.type ?? DEFAULTS.type },
     mounts: [...(options.mounts ?? [])].sort((a, b) => depth(a.path) - depth(b.path)),

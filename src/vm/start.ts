@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { checkArgument } from "../arguments/index.ts";
 import { DiskwrightError, throwProblems } from "../errors.ts";
 import { type ChosenAccelerator, chooseAccelerator } from "./accelerator.ts";
+import { startOptionsKind } from "./arguments.ts";
 import { endWithProcess, startFailure } from "./child.ts";
 import { type Accelerator, startArguments } from "./command-line.ts";
 import { findFirmware } from "./firmware.ts";
@@ -58,6 +60,7 @@ export interface StartResult {
  *   by a signal.
  */
 export async function startImage(options: StartOptions): Promise<StartResult> {
+  checkArgument("options", options, startOptionsKind);
   const { memoryMiB = 1024, cpus = 2, keepChanges = false, signal } = options;
   throwProblems("INVALID_SPEC", "the image cannot be started", machineProblems({ memoryMiB, cpus }));
   const qemu = findQemu(options.qemu);

@@ -1,8 +1,17 @@
 import { join } from "node:path";
+import { checkArgument, routine } from "../arguments/index.ts";
 import type { Disk } from "../container/index.ts";
 import { harvest } from "../harvest/index.ts";
-import { filesystemName, type ImagePlan, type PartitionPlan, plan, write } from "../image/index.ts";
+import {
+  filesystemName,
+  type ImagePlan,
+  imagePlanKind,
+  type PartitionPlan,
+  plan,
+  write,
+} from "../image/index.ts";
 import { type FileSource, fileSource, fileTarget, RawFileDisk } from "../node/index.ts";
+import { imageStepKind } from "./arguments.ts";
 import type { VmLink, VmMount } from "./init-script.ts";
 import { findKernel, type Kernel, type KernelOptions } from "./kernel.ts";
 import { runInImage, type VmDone, type VmOptions, type VmPlanned } from "./run.ts";
@@ -41,6 +50,9 @@ export async function runInPlannedImage<Result>(
   step: ImageStep,
   use: (image: SteppedImage) => Promise<Result>,
 ): Promise<Result> {
+  checkArgument("planned", planned, imagePlanKind);
+  checkArgument("step", step, imageStepKind);
+  checkArgument("use", use, routine);
   const { directory, isInPlace = false, devices, ...machine } = step;
   const kernel = await kernelOf(planned, step);
   return await withScratch(async (scratch) => {
@@ -71,6 +83,8 @@ async function planAgain(disk: FileSource, before: ImagePlan): Promise<ImagePlan
 
 /** What {@link runInPlannedImage} would run. */
 export async function planStep(planned: ImagePlan, step: ImageStep): Promise<VmPlanned> {
+  checkArgument("planned", planned, imagePlanKind);
+  checkArgument("step", step, imageStepKind);
   const { directory, isInPlace, devices, ...machine } = step;
   const kernel = await kernelOf(planned, step);
   const image = join(`${scratchStem(directory)}XXXXXX`, "disk.img");

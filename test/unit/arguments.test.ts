@@ -19,9 +19,20 @@ import {
   write,
 } from "../../src/index.ts";
 import { planMbr, protectiveMbr } from "../../src/mbr/index.ts";
+import {
+  assemble,
+  directory,
+  fileTarget,
+  openImage,
+  packers,
+  rawFile,
+  stage,
+  tarArchive,
+} from "../../src/node/index.ts";
 import { planQcow2 } from "../../src/qcow2/index.ts";
 import { ownedBy } from "../../src/tree/index.ts";
 import { planVdi } from "../../src/vdi/index.ts";
+import { runInImage, runInPlannedImage, startImage } from "../../src/vm/index.ts";
 
 const UUID = "3e4c2b8a-0d35-4c9a-a0f2-6f2f0c1d7e11";
 
@@ -289,5 +300,60 @@ describe("tables, filesystems and formats", () => {
   ])("%s is refused", (_, call, message) => {
     expect(call).toThrow(TypeError);
     expect(call).toThrow(message);
+  });
+});
+
+describe("diskwright/node and diskwright/vm", () => {
+  const script = { script: 5, root: { partition: 1 }, image: "disk.img", kernel: {} };
+
+  it.each<[string, () => unknown, string]>([
+    ["directory of nothing", () => directory(wrong(undefined)), "path is missing"],
+    ["directory of an empty path", () => directory(""), 'path is "": give the path of a file as text'],
+    ["directory with a pattern", () => directory("/", { exclude: wrong("*.o") }), 'options.exclude is "*.o"'],
+    ["tarArchive of bytes", () => tarArchive(wrong(new Uint8Array(3))), "source is a Uint8Array"],
+    ["fileTarget of nothing", () => fileTarget(wrong(undefined)), "path is missing"],
+    [
+      "fileTarget with a mistyped option",
+      () => fileTarget("x", wrong({ forced: true })),
+      "did you mean force?",
+    ],
+    ["openImage as an unknown format", () => openImage("x", { format: wrong("qcow") }), "options.format"],
+    ["packers by text", () => packers(wrong({ workers: "2" })), 'options.workers is "2"'],
+    ["rawFile of a number", () => rawFile(wrong(3)), "path is 3"],
+    ["stage of a path", () => stage(wrong("./tree")), 'sources is "./tree": give sources'],
+    ["stage of one root", () => stage(wrong({ root: "./tree" })), 'sources.root is "./tree": give an array'],
+    [
+      "stage with a mistyped rule",
+      () => stage(wrong({ contents: [{ sorce: "a" }] })),
+      "did you mean source?",
+    ],
+    ["runInImage of nothing", () => runInImage(wrong(undefined)), "options is missing"],
+    [
+      "runInImage of a number",
+      () => runInImage(wrong(script)),
+      "options.script is 5: give the script itself",
+    ],
+    ["startImage of a path", () => startImage(wrong("disk.img")), 'options is "disk.img"'],
+    [
+      "runInPlannedImage of an image",
+      () => runInPlannedImage(wrong({}), wrong({}), async () => {}),
+      "planned.",
+    ],
+  ])("%s is refused", async (_, call, message) => {
+    const calling = async (): Promise<unknown> => call();
+    await expect(calling()).rejects.toThrow(TypeError);
+    await expect(calling()).rejects.toThrow(message);
+  });
+
+  it("assemble checks a spec as spec files are checked", async () => {
+    await expect(assemble(wrong({ rooot: "x" }))).rejects.toThrow(
+      "rooot: there is no such field: did you mean root?",
+    );
+    await expect(assemble(wrong({ partitions: [{ size: {} }] }))).rejects.toThrow(
+      "partitions[0].size: expected",
+    );
+    await expect(assemble(wrong("disk.yaml"))).rejects.toThrow(
+      expect.objectContaining({ code: "INVALID_SPEC" }),
+    );
   });
 });

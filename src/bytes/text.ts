@@ -80,10 +80,14 @@ function byteEscape(character: string): string {
 /** Bytes as a string of the same length, one character for each byte: a key for maps. */
 export function byteKey(bytes: Uint8Array): string {
   if (bytes.length > CODES_AT_ONCE) return codeUnitText(bytes);
+  // Adding characters one by one is quicker for short names only.
+  if (bytes.length > SHORT_KEY) return String.fromCharCode.apply(null, bytes as unknown as number[]);
   let key = "";
   for (let index = 0; index < bytes.length; index++) key += String.fromCharCode(bytes[index]!);
   return key;
 }
+
+const SHORT_KEY = 24;
 
 /** So many arguments of a call are far from what a stack can hold. */
 const CODES_AT_ONCE = 4096;

@@ -182,7 +182,7 @@ export class Composition {
    * @throws DiskwrightError `INVALID_TREE` with everything that is wrong.
    */
   async finish(
-    manifests: readonly (readonly MtreeEntry[])[],
+    manifests: readonly Iterable<MtreeEntry>[],
     read: (content: Content) => Promise<Uint8Array>,
   ): Promise<Tree> {
     throwProblems("INVALID_TREE", "the tree cannot be composed", [

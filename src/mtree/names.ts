@@ -17,7 +17,7 @@ const C_STYLE: Readonly<Record<string, number>> = {
   "0": 0x00,
 };
 
-/** A name, and for each of its bytes whether it was written with a backslash. */
+/** A name, and for each of its bytes whether it was written with a backslash; none are there when none was. */
 export interface WrittenName {
   readonly bytes: Uint8Array;
   readonly isEscaped: readonly boolean[];

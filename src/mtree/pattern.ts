@@ -12,9 +12,11 @@ const DASH = 0x2d;
 
 /** Whether a name holds characters of a pattern that were not written with a backslash. */
 export function isPattern({ bytes, isEscaped }: WrittenName): boolean {
-  return bytes.some(
-    (byte, index) => !isEscaped[index] && (byte === STAR || byte === QUESTION || byte === OPEN),
-  );
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index];
+    if ((byte === STAR || byte === QUESTION || byte === OPEN) && !isEscaped[index]) return true;
+  }
+  return false;
 }
 
 /** Whether a pattern matches a whole name. Takes at most the product of their lengths in steps. */

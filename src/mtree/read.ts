@@ -14,7 +14,6 @@ export interface MtreeEntry extends Readonly<MtreeFields> {
 /** Longer lines are no manifest. */
 const LONGEST_LINE = 64 * 1024;
 
-const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09]);
 const BACKSLASH = 0x5c;
 const HASH = 0x23;
 const SLASH = 0x2f;
@@ -29,39 +28,68 @@ const RETURN = 0x0d;
  * @throws DiskwrightError `INVALID_SPEC` with every line that cannot be read. `name` is that of the file.
  */
 export function readMtree(bytes: Uint8Array, name: string): MtreeEntry[] {
-  const reader = new MtreeReader(name);
-  for (const { text, number } of logicalLines(bytes)) reader.take(text, number);
-  throwProblems("INVALID_SPEC", `${name} cannot be read`, reader.problems);
-  return reader.entries;
+  return [...mtreeEntries(bytes, name)];
 }
 
+/**
+ * The entries of a manifest as {@link readMtree} gives them, each made when it is asked for: all of them together take
+ * much more memory than the text. What cannot be read is found out at once.
+ */
+export function mtreeEntries(bytes: Uint8Array, name: string): Iterable<MtreeEntry> {
+  const problems: string[] = [];
+  for (const _ of entriesIn(bytes, name, problems));
+  throwProblems("INVALID_SPEC", `${name} cannot be read`, problems);
+  return { [Symbol.iterator]: () => entriesIn(bytes, name, []) };
+}
+
+function* entriesIn(bytes: Uint8Array, name: string, problems: string[]): Generator<MtreeEntry> {
+  const reader = new MtreeReader(name, problems);
+  for (const { text, number } of logicalLines(bytes)) {
+    const entry = reader.take(text, number);
+    if (entry !== undefined) yield entry;
+  }
+}
+
+/** What a word sets; `undefined` when it cannot be read. */
+type Assignment = readonly (readonly [field: keyof MtreeFields, value: unknown])[] | undefined;
+
+/** Words whose meaning is kept: most are on many lines, such as `uid=0`. */
+const MOST_KEPT = 4096;
+
 class MtreeReader {
-  readonly problems: string[] = [];
-  readonly entries: MtreeEntry[] = [];
+  readonly #problems: string[];
   readonly #name: string;
-  /** Keywords that `/set` gives to all that follow, as they were written. */
-  readonly #common = new Map<string, Uint8Array>();
+  /** Keywords that `/set` gives to all that follow, as they were written. Words are text with a character a byte. */
+  readonly #common = new Map<string, string>();
+  readonly #kept = new Map<string, Assignment>();
   /** The directory that relative names are in. */
   #directory: readonly WrittenName[] = [];
+  /** The directory of the last full path. */
+  #lastStart: { readonly text: string; readonly names: readonly WrittenName[] } | undefined;
 
-  constructor(name: string) {
+  constructor(name: string, problems: string[]) {
     this.#name = name;
+    this.#problems = problems;
   }
 
-  take(text: Uint8Array, line: number): void {
-    const place = `${this.#name}:${line}`;
+  /** Takes a line; returns the entry that it is, if it is one. */
+  take(text: Uint8Array, line: number): MtreeEntry | undefined {
     if (text.length > LONGEST_LINE) {
-      this.problems.push(`${place}: the line is longer than ${LONGEST_LINE} bytes`);
-      return;
+      this.#note(line, `the line is longer than ${LONGEST_LINE} bytes`);
+      return undefined;
     }
-    const [first, ...words] = wordsOf(text);
-    if (first === undefined) return;
-    const command = byteKey(first);
-    if (command === "/set") for (const word of words) this.#common.set(keywordOf(word), word);
-    else if (command === "/unset") for (const word of words) this.#unset(byteKey(word));
-    // The root is left as well, at the end of what NetBSD writes.
-    else if (command === "..") this.#directory = this.#directory.slice(0, -1);
-    else this.#takeEntry(first, words, place);
+    const words = wordsOf(byteKey(text));
+    const [first] = words;
+    if (first === undefined) return undefined;
+    if (first === "/set") {
+      for (const word of words.slice(1)) this.#common.set(keywordOf(word), word);
+    } else if (first === "/unset") {
+      for (const word of words.slice(1)) this.#unset(word);
+    } else if (first === "..") {
+      // The root is left as well, at the end of what NetBSD writes.
+      this.#directory = this.#directory.slice(0, -1);
+    } else return this.#entry(words, line);
+    return undefined;
   }
 
   #unset(keyword: string): void {
@@ -69,57 +97,105 @@ class MtreeReader {
     else this.#common.delete(keyword);
   }
 
-  #takeEntry(path: Uint8Array, words: readonly Uint8Array[], place: string): void {
+  #entry(words: readonly string[], line: number): MtreeEntry | undefined {
     const fields: MtreeFields = {};
-    const own = new Set(words.map(keywordOf));
-    for (const [keyword, word] of this.#common) {
-      // A number of a line's own says more than a name that all lines have.
-      const isOutdone = (keyword === "uname" && own.has("uid")) || (keyword === "gname" && own.has("gid"));
-      const problem = isOutdone ? undefined : takeKeyword(fields, word);
-      if (problem !== undefined) this.problems.push(`${place}: ${printable(latin(problem))}`);
-    }
-    for (const word of words) {
-      const problem = takeKeyword(fields, word);
-      if (problem !== undefined) this.problems.push(`${place}: ${printable(latin(problem))}`);
-    }
-    const names = namesOf(path);
+    if (this.#common.size > 0) this.#takeCommon(fields, words, line);
+    for (let index = 1; index < words.length; index++) this.#takeWord(fields, words[index]!, line);
+    const path = words[0]!;
+    const isFull = path.includes("/");
+    const names = isFull ? this.#fullNames(path) : namesOf(path);
     if (names === undefined) {
-      this.problems.push(`${place}: the name ${printable(path)} cannot be read`);
-      return;
+      this.#note(line, `the name ${printable(latin(path))} cannot be read`);
+      return undefined;
     }
     // A path with a slash is one from the root; "." is the root itself when nothing is before it.
-    const isFull = path.includes(SLASH);
     const full = isFull ? names : [...this.#directory, ...names];
-    this.entries.push({ ...fields, names: full, place });
     if (!isFull && fields.type === "dir") this.#directory = full;
+    const entry = fields as MtreeFields & { names: readonly WrittenName[]; place: string };
+    entry.names = full;
+    entry.place = `${this.#name}:${line}`;
+    return entry;
+  }
+
+  #takeCommon(fields: MtreeFields, words: readonly string[], line: number): void {
+    const has = (keyword: string): boolean =>
+      words.some((word, index) => index > 0 && keywordOf(word) === keyword);
+    for (const [keyword, word] of this.#common) {
+      // A number of a line's own says more than a name that all lines have.
+      const isOutdone = (keyword === "uname" && has("uid")) || (keyword === "gname" && has("gid"));
+      if (!isOutdone) this.#takeWord(fields, word, line);
+    }
+  }
+
+  #takeWord(fields: MtreeFields, word: string, line: number): void {
+    let assignment = this.#kept.get(word);
+    if (assignment === undefined) {
+      // What sets one of several attributes adds to what is set.
+      if (word.startsWith("xattr.")) {
+        this.#noteProblem(takeKeyword(fields, latin(word)), line);
+        return;
+      }
+      const own: MtreeFields = {};
+      if (this.#noteProblem(takeKeyword(own, latin(word)), line)) return;
+      assignment = Object.entries(own) as unknown as NonNullable<Assignment>;
+      if (this.#kept.size < MOST_KEPT) this.#kept.set(word, assignment);
+    }
+    for (const [field, value] of assignment) (fields as Record<string, unknown>)[field] = value;
+  }
+
+  /** The names of a path from the root: many lines are about the same directory. */
+  #fullNames(path: string): readonly WrittenName[] | undefined {
+    const slash = path.lastIndexOf("/");
+    const text = path.slice(0, slash);
+    if (this.#lastStart?.text !== text) {
+      const names = namesOf(text);
+      if (names === undefined) return undefined;
+      this.#lastStart = { text, names };
+    }
+    const last = namesOf(path.slice(slash + 1));
+    return last && [...this.#lastStart.names, ...last];
+  }
+
+  #noteProblem(problem: string | undefined, line: number): boolean {
+    if (problem !== undefined) this.#note(line, printable(latin(problem)));
+    return problem !== undefined;
+  }
+
+  #note(line: number, problem: string): void {
+    this.#problems.push(`${this.#name}:${line}: ${problem}`);
   }
 }
 
 function latin(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => Math.min(character.charCodeAt(0), 0xff));
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < bytes.length; index++) bytes[index] = Math.min(text.charCodeAt(index), 0xff);
+  return bytes;
 }
 
-function keywordOf(word: Uint8Array): string {
-  return byteKey(word).replace(/=.*/s, "");
+function keywordOf(word: string): string {
+  const equals = word.indexOf("=");
+  return equals < 0 ? word : word.slice(0, equals);
 }
 
 /** The names of a path; `undefined` when one cannot be read, is `..`, or holds what no name can hold. */
-function namesOf(path: Uint8Array): WrittenName[] | undefined {
+function namesOf(path: string): WrittenName[] | undefined {
   const names: WrittenName[] = [];
   for (let start = 0; start <= path.length; ) {
-    const slash = path.indexOf(SLASH, start);
+    const slash = path.indexOf("/", start);
     const end = slash < 0 ? path.length : slash;
-    const part = path.subarray(start, end);
+    const part = path.slice(start, end);
     start = end + 1;
-    const text = byteKey(part);
-    if (text === "" || text === ".") continue;
-    const name = readName(part);
-    if (name === undefined || text === ".." || name.bytes.includes(0) || name.bytes.includes(SLASH))
+    if (part === "" || part === ".") continue;
+    const name = part.includes("\\") ? readName(latin(part)) : { bytes: latin(part), isEscaped: NONE };
+    if (name === undefined || part === ".." || name.bytes.includes(0) || name.bytes.includes(SLASH))
       return undefined;
     names.push(name);
   }
   return names;
 }
+
+/** Of a name in which nothing is escaped. */
+const NONE: readonly boolean[] = [];
 
 interface Line {
   readonly text: Uint8Array;
@@ -153,7 +229,11 @@ function* logicalLines(bytes: Uint8Array): Generator<Line> {
 }
 
 function isComment(text: Uint8Array): boolean {
-  return text.find((byte) => !BLANKS.has(byte)) === HASH;
+  return text.find((byte) => !isBlankCode(byte)) === HASH;
+}
+
+function isBlankCode(code: number): boolean {
+  return code === 0x20 || code === 0x09;
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
@@ -168,13 +248,13 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return text;
 }
 
-function wordsOf(text: Uint8Array): Uint8Array[] {
-  const words: Uint8Array[] = [];
+function wordsOf(text: string): string[] {
+  const words: string[] = [];
   let start = -1;
   for (let at = 0; at <= text.length; at++) {
-    const isBlank = at === text.length || BLANKS.has(text[at]!);
+    const isBlank = at === text.length || isBlankCode(text.charCodeAt(at));
     if (isBlank && start >= 0) {
-      words.push(text.subarray(start, at));
+      words.push(text.slice(start, at));
       start = -1;
     } else if (!isBlank && start < 0) start = at;
   }

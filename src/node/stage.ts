@@ -72,8 +72,8 @@ class Staging {
     if (isPlain && root.length === 1 && (root[0]!.target ?? "/") === "/") return await this.#root(root[0]!);
     // What a plain directory does not need is not loaded for it.
     const { Composition } = await import("../compose/index.ts");
-    const { readMtree } = await import("../mtree/index.ts");
-    const manifests = manifest.map((path) => readMtree(this.#fileBytes(path), path));
+    const { mtreeEntries } = await import("../mtree/index.ts");
+    const manifests = manifest.map((path) => mtreeEntries(this.#fileBytes(path), path));
     const composition = new Composition(this.#options.time);
     for (const source of root) {
       const tree = await this.#root(source);

@@ -1,6 +1,6 @@
 import { printable, utf8 } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
-import { isPattern, type MtreeEntry, matchesName, type WrittenName } from "../mtree/index.ts";
+import { isPattern, type MtreeEntry, type WrittenName } from "../mtree/index.ts";
 import {
   fileMode,
   PLAIN_DIRECTORY,
@@ -10,6 +10,7 @@ import {
 } from "../tree/index.ts";
 import type { Accounts } from "./accounts.ts";
 import { capabilityValue } from "./capabilities.ts";
+import { NameMatching } from "./matching.ts";
 import { parseMode } from "./mode.ts";
 
 const TYPE_BITS: Readonly<Record<NonNullable<MtreeEntry["type"]>, number>> = {
@@ -29,31 +30,36 @@ const TYPE_BITS: Readonly<Record<NonNullable<MtreeEntry["type"]>, number>> = {
  */
 export function applyManifest(
   draft: TreeDraft,
-  manifest: readonly MtreeEntry[],
+  manifest: Iterable<MtreeEntry>,
   accounts: Accounts,
   warnings: string[],
 ): void {
+  const matching = new NameMatching(draft);
   for (const entry of manifest) {
     // libarchive writes names without escapes that look like patterns: what is there is meant.
     const isLiteral = !entry.names.some(isPattern) || draft.find(pathOf(entry.names)) !== undefined;
+    // A line can make something else of what has a name, and take names away with it.
+    if (isLiteral && entry.type !== undefined) matching.changes++;
     if (isLiteral) applyLine(draft, entry, accounts);
-    else applyPattern(draft, entry, accounts, warnings);
+    else applyPattern(draft, matching, entry, accounts, warnings);
   }
 }
 
-function applyPattern(draft: TreeDraft, entry: MtreeEntry, accounts: Accounts, warnings: string[]): void {
+function applyPattern(
+  draft: TreeDraft,
+  matching: NameMatching,
+  entry: MtreeEntry,
+  accounts: Accounts,
+  warnings: string[],
+): void {
   let rows = [0];
-  for (const name of entry.names) rows = rows.flatMap((row) => [...matching(draft, row, name)]);
+  for (const name of entry.names) {
+    rows = rows.flatMap((row) => [...matching.in(row, name)]);
+  }
   if (rows.length === 0 && !entry.optional) {
     warnings.push(`${entry.place}: ${shownNames(entry.names)} matches nothing`);
   }
   for (const row of rows) change(draft, row, entry, accounts);
-}
-
-function* matching(draft: TreeDraft, directory: number, name: WrittenName): Generator<number> {
-  for (const child of draft.children(directory)) {
-    if (matchesName(name, draft.name(child))) yield child;
-  }
 }
 
 function applyLine(draft: TreeDraft, entry: MtreeEntry, accounts: Accounts): void {
@@ -146,8 +152,13 @@ function attributesFor(
   if (isDevice && device === undefined) problem("a device needs its number: device=native,MAJOR,MINOR");
   const target = type === fileMode.SYMLINK ? (entry.link ?? before.target) : undefined;
   if (type === fileMode.SYMLINK && target === undefined) problem("a link needs its target: link=…");
+  // Written out: to copy everything and then set some of it takes twice as long, for each line.
+  const { size, origin, key, data } = before;
   const attributes: RowAttributes = {
-    ...before,
+    size,
+    origin,
+    key,
+    data,
     mode: modeFor(before.mode, entry, problem),
     uid: idFor(entry.uname, entry.uid, (name) => accounts.uid(name), "user", "passwd", problem) ?? before.uid,
     gid: idFor(entry.gname, entry.gid, (name) => accounts.gid(name), "group", "group", problem) ?? before.gid,

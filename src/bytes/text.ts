@@ -79,9 +79,8 @@ function byteEscape(character: string): string {
 
 /** Bytes as a string of the same length, one character for each byte: a key for maps. */
 export function byteKey(bytes: Uint8Array): string {
-  if (bytes.length > CODES_AT_ONCE) return codeUnitText(bytes);
-  // Adding characters one by one is quicker for short names only.
-  if (bytes.length > SHORT_KEY) return String.fromCharCode.apply(null, bytes as unknown as number[]);
+  // To add characters one by one is quicker for short names only.
+  if (bytes.length > SHORT_KEY) return codeUnitText(bytes);
   let key = "";
   for (let index = 0; index < bytes.length; index++) key += String.fromCharCode(bytes[index]!);
   return key;

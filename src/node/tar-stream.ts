@@ -13,7 +13,9 @@ const CHUNK = 256 * 1024;
  * off, and would hold the process until whoever writes to the pipe is done. The descriptor is closed with the stream.
  */
 export function openStream(descriptor: number, status: BigIntStats): Readable {
-  if (status.isFIFO() || status.isSocket()) {
+  // Bun's sockets take no descriptor: nothing ever comes of them.
+  const isBun = "bun" in process.versions;
+  if (!isBun && (status.isFIFO() || status.isSocket())) {
     return new Socket({ fd: descriptor, readable: true, writable: false });
   }
   const start = status.isFile() ? { start: 0 } : {};

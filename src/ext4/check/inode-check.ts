@@ -70,6 +70,7 @@ export class InodeCheck {
     const frame = this.#frame;
     const { flags, deletionTime } = inode;
     const type = fileMode.typeOfMode(inode.mode);
+    if (inode.fragmentAddress !== 0) this.#note(inode, "has the address of a fragment, which must be 0");
     if (deletionTime !== 0) this.#note(inode, "is in use, but has a time of deletion");
     if ((flags & INODE_FLAG.extents) !== 0 && !frame.has({ incompatible: INCOMPATIBLE.extent })) {
       this.#note(inode, "has extents, but the filesystem lacks the feature extent");

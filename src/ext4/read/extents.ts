@@ -12,6 +12,8 @@ const HEADER_SIZE = 12;
 const ENTRY_SIZE = 12;
 const CHECKSUM_SIZE = 4;
 const DEEPEST = 5;
+/** A node says that it has room for as many entries as it has bytes, or for up to two fewer. */
+const SPARE_ENTRIES = 2;
 
 /** A node that is being gone through. */
 interface OpenNode {
@@ -103,7 +105,7 @@ function openNode(
   ];
   const room = Math.floor((bytes.length - HEADER_SIZE) / ENTRY_SIZE);
   if (magic !== EXTENT_MAGIC) throw damaged(inode, "a node has no magic number");
-  if (entries > maximum || maximum > room)
+  if (entries > maximum || maximum > room || maximum < room - SPARE_ENTRIES)
     throw damaged(inode, `a node has ${entries} of ${maximum} entries`);
   if (depth > DEEPEST || (expectedDepth !== undefined && depth !== expectedDepth)) {
     throw damaged(inode, `a node has the depth ${depth}`);

@@ -31,6 +31,8 @@ export interface StoredInode {
   readonly allocated: number;
   /** The 60 bytes of `i_block`: what maps the content, the target of a symlink, a device, or content. */
   readonly block: Uint8Array;
+  /** A field that nothing has ever used: 0. */
+  readonly fragmentAddress: number;
   /** The block of extended attributes, or 0. */
   readonly xattrBlock: number;
   /** What lies behind the declared fields. */
@@ -113,6 +115,7 @@ export function decodeInode(frame: Frame, number: number, bytes: Uint8Array): St
     generation,
     allocated: allocatedOf(frame, view),
     block: bytes.subarray(BLOCK, BLOCK + 60),
+    fragmentAddress: view.getUint32(0x70, true),
     xattrBlock: frame.wide(view.getUint32(0x68, true), view.getUint16(0x76, true)),
     // An inode that declares no fields has nothing behind them either.
     tail: extra === 0 ? bytes.subarray(bytes.length) : bytes.subarray(declared),

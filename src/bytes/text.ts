@@ -80,13 +80,20 @@ function byteEscape(character: string): string {
 /** Bytes as a string of the same length, one character for each byte: a key for maps. */
 export function byteKey(bytes: Uint8Array): string {
   // To add characters one by one is quicker for short names only.
-  if (bytes.length > SHORT_KEY) return codeUnitText(bytes);
+  if (bytes.length > SHORT_KEY && isAscii(bytes)) return strict.decode(bytes);
+  if (bytes.length > CODES_AT_ONCE) return codeUnitText(bytes);
   let key = "";
   for (let index = 0; index < bytes.length; index++) key += String.fromCharCode(bytes[index]!);
   return key;
 }
 
 const SHORT_KEY = 24;
+
+function isAscii(bytes: Uint8Array): boolean {
+  let bits = 0;
+  for (let index = 0; index < bytes.length; index++) bits |= bytes[index]!;
+  return bits < 0x80;
+}
 
 /** So many arguments of a call are far from what a stack can hold. */
 const CODES_AT_ONCE = 4096;

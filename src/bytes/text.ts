@@ -28,17 +28,19 @@ const DECEPTIVE_IN_LINES = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 /** Bytes of a name or path that are shown in full: as many as a path of Linux can have (PATH_MAX). */
 const SHOWN_IN_FULL = 4096;
 
-/** How much of a longer one is shown, in bytes. */
-const SHOWN_START = 256;
+/** How much of the start and of the end of a longer one is shown, in bytes. */
+const SHOWN_OF_LONG = 256;
 
 /**
  * Bytes as people can read them in a message, on one line: UTF-8 where it is well-formed, `\xNN` for other bytes.
  * Characters that can deceive a reader or steer a terminal are escaped as {@link printableText} does it. Of more than
- * 4096 bytes only the start is shown, and how many there are.
+ * 4096 bytes only the start and the end are shown, and how many lie between them.
  */
 export function printable(bytes: Uint8Array): string {
   if (bytes.length > SHOWN_IN_FULL) {
-    return `${printable(bytes.subarray(0, endOfCharacters(bytes, SHOWN_START)))}… (${bytes.length} bytes)`;
+    const start = characterStart(bytes, SHOWN_OF_LONG);
+    const end = characterStart(bytes, bytes.length - SHOWN_OF_LONG);
+    return `${printable(bytes.subarray(0, start))} … ${end - start} bytes … ${printable(bytes.subarray(end))}`;
   }
   const text = utf8Text(bytes);
   return text === undefined
@@ -59,10 +61,10 @@ export function printableLines(text: string): string {
   return text.replace(DECEPTIVE_IN_LINES, escaped);
 }
 
-/** Where the UTF-8 character that lies across `end` begins, or `end` when there is none. */
-function endOfCharacters(bytes: Uint8Array, end: number): number {
-  let start = end;
-  while (end - start < 3 && (bytes[start]! & 0xc0) === 0x80) start--;
+/** Where the UTF-8 character begins that the byte at `position` belongs to. */
+function characterStart(bytes: Uint8Array, position: number): number {
+  let start = position;
+  while (position - start < 3 && (bytes[start]! & 0xc0) === 0x80) start--;
   return start;
 }
 

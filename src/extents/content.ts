@@ -39,11 +39,19 @@ export interface FileContent {
    * zeros. Default: all of it.
    */
   readonly stored?: readonly StoredRange[] | undefined;
-  /**
-   * What the scan saw of the file's identity (inode, size, times), folded into one number; `undefined` for a
-   * file that nobody else can reach.
-   */
-  readonly stamp: number | undefined;
+  /** What the scan saw of the file; `undefined` for a file that nobody else can reach. */
+  readonly stamp: FileStamp | undefined;
+}
+
+/** What tells a file of the host from every other one, and from itself after a change. */
+export interface FileStamp {
+  readonly device: bigint;
+  readonly inode: bigint;
+  /** Bytes of the whole file. */
+  readonly size: number;
+  /** When its content was last changed: whole seconds since 1970, and nanoseconds after them. */
+  readonly mtimeSeconds: number;
+  readonly mtimeNanoseconds: number;
 }
 
 /** Bytes from a function of the caller. */

@@ -17,6 +17,7 @@ export {
   contentBytes,
   contentStart,
   type FileContent,
+  type FileStamp,
   type FunctionContent,
   type JoinedContent,
   joinedContent,

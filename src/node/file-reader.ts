@@ -1,10 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { formatBytes, printable } from "../bytes/index.ts";
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { printable } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import type { ContentReader, FileContent } from "../extents/index.ts";
+import { changeBehind, changedSource, checkUnchanged } from "./changed.ts";
 import { reasonOf } from "./host-error.ts";
 import { withReachable } from "./host-path.ts";
-import { stampOf } from "./stamp.ts";
 
 /**
  * Reads files of the host, one open at a time: an image takes each file once, from start to end. Reading is
@@ -16,6 +16,10 @@ export class FileReader implements ContentReader {
   /** Which stored part was read last, and where in the file it starts. */
   #part = 0;
   #partStart = 0;
+  /** Whether nothing was read since the file was found to be the one that was scanned. */
+  #isVerified = false;
+  /** Whether anything was read since the file was opened. */
+  #isRead = false;
 
   read(content: FileContent, offset: number, into: Uint8Array): number {
     // Where nothing is stored there may be no file either.
@@ -25,26 +29,20 @@ export class FileReader implements ContentReader {
       content.stored === undefined
         ? this.#readAt((content.start ?? 0) + offset, this.#clipped(content, offset, into))
         : this.#readStored(content, content.stored, offset, into);
-    // What ended early was changed; how is more telling than where.
-    if (count === 0) this.verify();
+    // What ended early was changed; how is more telling than where. And nothing of another file is passed on: not the
+    // first bytes of it either.
+    if (count === 0 || !this.#isRead) {
+      this.#isRead = true;
+      this.verify();
+      this.#isVerified = offset + count >= content.size;
+    } else this.#isVerified = false;
     return count;
   }
 
-  /** One look when all is read: it sees what happened before the file was opened and while it was read. */
+  /** A look when all is read sees what happened before the file was opened and while it was read. */
   verify(): void {
-    if (this.#descriptor === undefined || this.#open?.stamp === undefined) return;
-    const { path: bytes, size, stamp, start } = this.#open;
-    const status = fstatSync(this.#descriptor, { bigint: true });
-    if (stampOf(status) === stamp && status.isFile()) return;
-    const path = printable(bytes);
-    const now = Number(status.size);
-    const difference =
-      now === size || start !== undefined
-        ? "it was modified or replaced"
-        : `it had ${formatBytes(size)} and has ${formatBytes(now)}`;
-    throw new DiskwrightError("SOURCE_CHANGED", `${path} changed after it was scanned: ${difference}`, {
-      path,
-    });
+    if (this.#descriptor === undefined || this.#open?.stamp === undefined || this.#isVerified) return;
+    checkUnchanged(this.#descriptor, this.#open.path, this.#open.stamp);
   }
 
   close(): void {
@@ -67,6 +65,8 @@ export class FileReader implements ContentReader {
       this.verify();
       this.close();
       this.#descriptor = content.descriptor ?? openFile(content);
+      this.#isRead = false;
+      this.#isVerified = false;
     }
     this.#open = content;
   }
@@ -105,6 +105,9 @@ export class FileReader implements ContentReader {
     try {
       return readSync(this.#descriptor!, into, 0, into.length, position);
     } catch (error) {
+      // A file that was replaced by a fifo or a directory cannot be read either.
+      this.#isVerified = false;
+      this.verify();
       throw unreadable(this.#open!, error);
     }
   }
@@ -130,6 +133,8 @@ function openFile(content: FileContent): number {
 }
 
 function unreadable(content: FileContent, error: unknown): DiskwrightError {
+  const change = content.stamp === undefined ? undefined : changeBehind(error);
+  if (change !== undefined) return changedSource(content.path, change, error);
   const path = printable(content.path);
   return new DiskwrightError("SOURCE_UNREADABLE", `${path}: ${reasonOf(error)}`, { path, cause: error });
 }

@@ -1,12 +1,13 @@
-import { realpathSync, statSync } from "node:fs";
-import type { SourceFile } from "./file-source.ts";
+import { fstatSync, realpathSync } from "node:fs";
+import { changeBehind, changedSource } from "./changed.ts";
+import type { NamedFileSource } from "./file-source.ts";
 import { maybeSparse, ScannedFile, WINDOW } from "./sparse.ts";
 
 const ZEROS = Buffer.alloc(WINDOW);
 
 /** Whether a file can have holes. */
-export function hasHoles({ path }: SourceFile): boolean {
-  return maybeSparse(statSync(path, { bigint: true }));
+export function hasHoles({ descriptor }: NamedFileSource): boolean {
+  return maybeSparse(fstatSync(descriptor, { bigint: true }));
 }
 
 /** Finds the ends of holes in a file that has a name: by reading, past the page cache where that can be. */
@@ -14,9 +15,10 @@ export class Holes {
   readonly #size: number;
   readonly #scanned: ScannedFile;
 
-  constructor({ path, size }: SourceFile) {
+  /** @throws DiskwrightError `SOURCE_CHANGED` when the path leads to another file now. */
+  constructor({ path, size, stamp }: NamedFileSource) {
     this.#size = size;
-    this.#scanned = new ScannedFile(Buffer.from(realpathSync(path)));
+    this.#scanned = new ScannedFile(realPath(path), stamp);
   }
 
   /**
@@ -34,5 +36,15 @@ export class Holes {
 
   close(): void {
     this.#scanned.close();
+  }
+}
+
+/** Where links lead: the file that is there was opened before. */
+function realPath(path: string): Buffer {
+  try {
+    return realpathSync(path, { encoding: "buffer" });
+  } catch (error) {
+    const change = changeBehind(error);
+    throw change === undefined ? error : changedSource(Buffer.from(path), change, error);
   }
 }

@@ -4,7 +4,7 @@ import { closeSync, constants, openSync } from "node:fs";
 const SLASH = 0x2f;
 
 /** Linux takes no path of 4096 bytes or more; a name may still be appended to what this lets through. */
-const LONGEST_PATH = 4095 - 256;
+export const LONGEST_PATH: number = 4095 - 256;
 
 /** A path of the host with a name, or several joined by slashes, appended. Bytes all the way. */
 export function joinPath(directory: Uint8Array, name: Uint8Array): Buffer {

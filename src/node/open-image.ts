@@ -18,7 +18,7 @@ import { tarArchive } from "./archive.ts";
 import { hostPathKind, openImageKind } from "./arguments.ts";
 import { type Compression, compressionOf, MAGIC_SIZE } from "./compression.ts";
 import { FileReader } from "./file-reader.ts";
-import { descriptorSource, type FileSource, fileSource } from "./file-source.ts";
+import { descriptorSource, type FileSource, fileSource, isNamed } from "./file-source.ts";
 import { reasonOf } from "./host-error.ts";
 import { RawFileDisk } from "./raw-file-disk.ts";
 import { openUnnamed } from "./unnamed-file.ts";
@@ -62,11 +62,36 @@ export async function openImage(path: string, options: OpenImageOptions = {}): P
     for (const file of files.splice(0)) file.close();
   };
   try {
-    return { disk: await aboutImage(path, () => openAt(path, { ...options, depth: 0, files })), close };
+    const disk = await aboutImage(path, () => openAt(path, { ...options, depth: 0, files }));
+    return { disk: disk instanceof RawFileDisk ? disk : watched(disk, files), close };
   } catch (error) {
-    close();
+    try {
+      // What looks damaged may have been written to.
+      for (const file of files) file.verify();
+    } finally {
+      close();
+    }
     throw error;
   }
+}
+
+/** A disk whose files must be the same, and still be there, when all that they store was read. */
+function watched(disk: Disk, files: readonly FileSource[]): Disk {
+  const verify = (): void => {
+    for (const file of files) file.verify();
+  };
+  return {
+    ...disk,
+    async *stored(signal) {
+      try {
+        yield* disk.stored(signal);
+      } catch (error) {
+        verify();
+        throw error;
+      }
+      verify();
+    },
+  };
 }
 
 /** Does some work with an image, and names it in errors that say what is wrong with it and not where. */
@@ -104,7 +129,7 @@ async function openAt(path: string, level: Level): Promise<Disk> {
   level.files.push(file);
   if (level.format !== undefined) return openContent(path, file, level);
   const compression = compressionAtStart(file);
-  let content = file;
+  let content: FileSource = file;
   if (compression !== undefined) {
     content = await unpackedFile(file, compression, level);
     level.files.push(content);
@@ -176,7 +201,7 @@ async function openContent(path: string, file: FileSource, level: Level): Promis
   if (disk.format !== "raw") return { ...disk, problems: [...disk.problems, ...problemsBelow] };
   const problems = format === undefined ? [...disk.problems, ...nameProblems(path)] : disk.problems;
   // A raw disk in a file that has a name is read in a way of its own.
-  return file.isNamed ? new RawFileDisk(file, problems) : { ...disk, problems };
+  return isNamed(file) ? new RawFileDisk(file, problems) : { ...disk, problems };
 }
 
 /** What is to be said of the name of a raw disk. */
@@ -246,6 +271,7 @@ async function unpackedFile(
       untilTurn = BETWEEN_TURNS;
       await eventLoopTurn(signal);
     }
+    file.verify();
     kept(() => ftruncateSync(descriptor, size));
     meter?.finished();
     return descriptorSource({ descriptor, size, path });

@@ -1,6 +1,6 @@
 import { type Disk, isZeros } from "../container/index.ts";
 import { bytesExtent, type CancelSignal, type Extent, eventLoopTurn } from "../extents/index.ts";
-import type { FileSource } from "./file-source.ts";
+import type { NamedFileSource } from "./file-source.ts";
 import { Holes, hasHoles } from "./holes.ts";
 import { ReadAhead } from "./read-ahead.ts";
 
@@ -21,9 +21,9 @@ export class RawFileDisk implements Disk {
   readonly details: Disk["details"] = {};
   readonly size: number;
   readonly room: number | undefined;
-  readonly file: FileSource;
+  readonly file: NamedFileSource;
 
-  constructor(file: FileSource, problems: readonly string[] = []) {
+  constructor(file: NamedFileSource, problems: readonly string[] = []) {
     this.file = file;
     this.problems = problems;
     this.size = file.size;
@@ -38,6 +38,7 @@ export class RawFileDisk implements Disk {
     this.file.readInto(position, into);
   }
 
+  /** @throws DiskwrightError `SOURCE_CHANGED` when the file was changed, removed or replaced meanwhile. */
   async *stored(signal?: CancelSignal): AsyncGenerator<readonly Extent[]> {
     const holes = hasHoles(this.file) ? new Holes(this.file) : undefined;
     const ahead = new ReadAhead(this.file);
@@ -50,6 +51,7 @@ export class RawFileDisk implements Disk {
           if (holes !== undefined && isZeros(part.bytes.subarray(-TAIL))) ahead.stop();
         }
       }
+      this.file.verify();
     } finally {
       await ahead.close();
       holes?.close();

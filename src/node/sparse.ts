@@ -1,5 +1,8 @@
 import { type BigIntStats, closeSync, constants, openSync, readSync } from "node:fs";
+import { DiskwrightError } from "../errors.ts";
+import type { FileStamp } from "../extents/index.ts";
 import type { DataRange } from "../tree/index.ts";
+import { checkUnchanged } from "./changed.ts";
 import { withReachable } from "./host-path.ts";
 import { DataFinder } from "./zero-blocks.ts";
 
@@ -23,14 +26,17 @@ export function maybeSparse(status: BigIntStats): boolean {
  * of /sys and of some FUSE filesystems have none, and content all the same.
  *
  * `turn` is called, and waited for, every few dozen milliseconds.
+ *
+ * @throws DiskwrightError `SOURCE_CHANGED` when the file is not the one that was stamped.
  */
 export async function dataRanges(
   path: Buffer,
-  size: number,
+  stamp: FileStamp,
   turn: () => Promise<void>,
 ): Promise<readonly DataRange[] | undefined> {
+  const { size } = stamp;
   const finder = new DataFinder(size);
-  const file = new ScannedFile(path);
+  const file = new ScannedFile(path, stamp);
   try {
     for (let offset = 0; offset < size; ) {
       const found = file.read(offset, Math.min(WINDOW, size - offset));
@@ -39,6 +45,7 @@ export async function dataRanges(
       offset += found.length;
       if (offset % BYTES_BETWEEN_TURNS === 0) await turn();
     }
+    file.verify();
   } finally {
     file.close();
   }
@@ -61,11 +68,13 @@ const ADDRESS_STEP = 16;
  */
 export class ScannedFile {
   readonly #path: Buffer;
+  readonly #stamp: FileStamp;
   #descriptor: number;
   #isDirect: boolean;
 
-  constructor(path: Buffer) {
+  constructor(path: Buffer, stamp: FileStamp) {
     this.#path = path;
+    this.#stamp = stamp;
     const direct = this.#openDirect();
     this.#isDirect = direct !== undefined;
     this.#descriptor = direct ?? this.#open(0);
@@ -84,13 +93,26 @@ export class ScannedFile {
     return Buffer.from(memory.buffer, 0, readSync(this.#descriptor, memory, 0, length, offset));
   }
 
+  /** Checks that it is still the file that was stamped. */
+  verify(): void {
+    checkUnchanged(this.#descriptor, this.#path, this.#stamp);
+  }
+
   close(): void {
     closeSync(this.#descriptor);
   }
 
   #open(flags: number): number {
-    const all = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | flags;
-    return withReachable(this.#path, (reachable) => openSync(reachable, all));
+    // Without O_NONBLOCK, a file that was replaced by a fifo would be waited for without end.
+    const all = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0) | flags;
+    const descriptor = withReachable(this.#path, (reachable) => openSync(reachable, all));
+    try {
+      checkUnchanged(descriptor, this.#path, this.#stamp);
+      return descriptor;
+    } catch (error) {
+      closeSync(descriptor);
+      throw error;
+    }
   }
 
   /** Not every system and filesystem can read past the cache; then files are read as all others. */
@@ -98,7 +120,8 @@ export class ScannedFile {
     if (constants.O_DIRECT === undefined) return undefined;
     try {
       return this.#open(constants.O_DIRECT);
-    } catch {
+    } catch (error) {
+      if (error instanceof DiskwrightError) throw error;
       return undefined;
     }
   }

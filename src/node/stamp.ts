@@ -1,19 +1,56 @@
-import type { BigIntStats } from "node:fs";
+import { type BigIntStats, fstatSync } from "node:fs";
+import type { FileStamp } from "../extents/index.ts";
+
+const NANOSECONDS = 1_000_000_000n;
+
+/** The time of last change as whole seconds since 1970, and nanoseconds after them. */
+export function modifiedAt({ mtimeNs }: BigIntStats): { seconds: number; nanoseconds: number } {
+  // BigInt division rounds towards zero, times before 1970 towards the past.
+  const seconds = mtimeNs >= 0n ? mtimeNs / NANOSECONDS : (mtimeNs - NANOSECONDS + 1n) / NANOSECONDS;
+  return { seconds: Number(seconds), nanoseconds: Number(mtimeNs - seconds * NANOSECONDS) };
+}
 
 /**
- * A file's identity, size and time of last change, folded into 52 bits: what is planned is what is written
- * only while this number is the same. The time of the last status change is left out: a new hard link
- * elsewhere changes it, and nothing that is stored.
+ * What a scan saw of a file: what is planned is what is written only while this is the same. The time of the last
+ * status change is left out: a new hard link elsewhere changes it, and nothing that is stored.
  */
-export function stampOf(status: BigIntStats): number {
-  let high = 0x9e3779b9;
-  let low = 0x85ebca6b;
-  for (const part of [status.ino, status.dev, status.size, status.mtimeNs]) {
-    // Multiplication of bigints would cost more than all of this.
-    const word = Number(BigInt.asUintN(32, part));
-    const rest = Number(BigInt.asUintN(32, part >> 32n));
-    high = Math.imul(high ^ word, 0xc2b2ae35) ^ (low >>> 13);
-    low = Math.imul(low ^ rest ^ (high >>> 15), 0x27d4eb2f) ^ word;
-  }
-  return (high >>> 12) * 2 ** 32 + (low >>> 0);
+export function stampOf(status: BigIntStats): FileStamp {
+  const { seconds, nanoseconds } = modifiedAt(status);
+  return {
+    device: status.dev,
+    inode: status.ino,
+    size: Number(status.size),
+    mtimeSeconds: seconds,
+    mtimeNanoseconds: nanoseconds,
+  };
+}
+
+/** Whether an open file is the regular file that was stamped, and was not changed since. */
+export function isUnchanged(descriptor: number, stamp: FileStamp): boolean {
+  // A status of plain numbers is made faster than an exact one. Equal numbers are enough to accept the usual file.
+  const { dev, ino, size, mtimeMs, mode } = fstatSync(descriptor);
+  const modified = stamp.mtimeSeconds * 1000 + stamp.mtimeNanoseconds / 1e6;
+  const looksEqual =
+    ino === Number(stamp.inode) &&
+    dev === Number(stamp.device) &&
+    size === stamp.size &&
+    mtimeMs === modified &&
+    (mode & TYPE_MASK) === REGULAR;
+  if (looksEqual && ino <= Number.MAX_SAFE_INTEGER) return true;
+  const exact = fstatSync(descriptor, { bigint: true });
+  return exact.isFile() && isSame(stampOf(exact), stamp);
+}
+
+const TYPE_MASK = 0o170000;
+const REGULAR = 0o100000;
+
+/** Whether two looks saw the same file in the same state. */
+function isSame(one: FileStamp, other: FileStamp): boolean {
+  return (
+    one.inode === other.inode &&
+    one.device === other.device &&
+    one.size === other.size &&
+    one.mtimeSeconds === other.mtimeSeconds &&
+    one.mtimeNanoseconds === other.mtimeNanoseconds
+  );
 }

@@ -18,6 +18,7 @@ import {
   type Xattrs,
   xattrProblems,
 } from "../tree/index.ts";
+import { checkUnchanged } from "./changed.ts";
 import { compressionOf, MAGIC_SIZE } from "./compression.ts";
 import { decompressed } from "./decompress.ts";
 import { FileReader } from "./file-reader.ts";
@@ -111,15 +112,21 @@ async function readPlain(
   name: string,
   options: TarOptions,
 ): Promise<Tree> {
+  const stamp = stampOf(status);
   const file = {
     type: "file",
     path: Buffer.from(name),
     descriptor: isOwn ? undefined : descriptor,
-    stamp: stampOf(status),
+    stamp,
   } as const;
   const place: Place = (start, size, stored) => ({ ...file, start, size, stored });
   const input = new FileTarInput(descriptor, Number(status.size), name);
-  return await new Unpacking(name, options, new TarOrigin(new FileReader(), place)).run(input);
+  try {
+    return await new Unpacking(name, options, new TarOrigin(new FileReader(), place)).run(input);
+  } finally {
+    // What looks damaged, or like another tree, may have been written to meanwhile.
+    checkUnchanged(descriptor, file.path, stamp);
+  }
 }
 
 /** Reads what comes only once: its content is kept in a spool. */

@@ -113,6 +113,22 @@ async function installedReader(): Promise<XattrReader | string> {
 /** How many paths a warning names. */
 const NAMED_PATHS = 3;
 
+/** An entry whose attributes are asked for. */
+export interface XattrEntry {
+  /**
+   * A path by which the entry is found fast, but which something could lead elsewhere meanwhile. It can say that there
+   * are no attributes; those that there are, are read by the other path.
+   */
+  readonly quick?: string | undefined;
+  /** Leads to the entry; the system accepts it. */
+  readonly reachable: Buffer;
+  readonly isDirectory: boolean;
+  /** The entry's own path, for messages. */
+  host(): Uint8Array;
+  /** Its path in the tree, for the filter. */
+  tree(): string;
+}
+
 /** Reads extended attributes, entry after entry, and notes whose it cannot reach. */
 export class XattrScan {
   readonly #reader: XattrReader;
@@ -125,25 +141,27 @@ export class XattrScan {
     this.#keep = keep;
   }
 
-  /**
-   * What an entry has of what is wanted, or `undefined` when that is nothing.
-   *
-   * @param path - Leads to the entry; the system accepts it.
-   * @param own - The entry's own path, for messages, and its path in the tree, for the filter.
-   */
-  read(
-    path: Buffer,
-    isDirectory: boolean,
-    own: { readonly host: Uint8Array; readonly tree: () => string },
-  ): Xattrs | undefined {
+  /** What an entry has of what is wanted, or `undefined` when that is nothing. */
+  read(entry: XattrEntry): Xattrs | undefined {
+    if (entry.quick !== undefined && this.#hasNone(entry.quick, entry.tree)) return undefined;
     let found: Xattrs | undefined;
-    const isReached = withTextPath(path, isDirectory, (text) => {
+    const isReached = withTextPath(entry.reachable, entry.isDirectory, (text) => {
       const names = this.#list(text);
-      if (names.length > 0) found = this.#values(text, names, own.tree());
+      if (names.length > 0) found = this.#values(text, names, entry.tree());
     });
     // Nothing says that it has any, so it is no error.
-    if (!isReached && this.#unreached++ < NAMED_PATHS) this.#unreachedPaths.push(printable(own.host));
+    if (!isReached && this.#unreached++ < NAMED_PATHS) this.#unreachedPaths.push(printable(entry.host()));
     return found;
+  }
+
+  /** Whether an entry has nothing that is wanted, as most have. What refuses to say may have something. */
+  #hasNone(path: string, tree: () => string): boolean {
+    try {
+      const names = this.#reader.listAttributesSync(path);
+      return names.length === 0 || !names.some((name) => this.#keep(name, tree()));
+    } catch {
+      return false;
+    }
   }
 
   /** What was not read, as one warning. */

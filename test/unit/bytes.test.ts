@@ -207,9 +207,11 @@ describe("printable", () => {
     expect(printableText("\u{1f600}")).toBe("\u{1f600}");
   });
 
-  it("shows the start of what is longer than any path, cut between characters", () => {
-    expect(printable(new Uint8Array(400_000).fill(0xff))).toBe(`${"\\xff".repeat(256)}… (400000 bytes)`);
-    expect(printable(utf8(`a${"ä".repeat(3000)}`))).toBe(`a${"ä".repeat(127)}… (6001 bytes)`);
+  it("shows the start and the end of what is longer than any path, cut between characters", () => {
+    const odd = "\\xff".repeat(256);
+    expect(printable(new Uint8Array(400_000).fill(0xff))).toBe(`${odd} … 399488 bytes … ${odd}`);
+    const long = utf8(`a${"ä".repeat(3000)}z`);
+    expect(printable(long)).toBe(`a${"ä".repeat(127)} … 5490 bytes … ${"ä".repeat(128)}z`);
     expect(printable(utf8("x".repeat(4096)))).toBe("x".repeat(4096));
   });
 });

@@ -1,3 +1,5 @@
+import { printableLines } from "./bytes/text.ts";
+
 /**
  * What can go wrong, by name. A code is part of the public contract: it does not change when a message
  * is reworded.
@@ -80,7 +82,8 @@ export class DiskwrightError extends Error {
   readonly problems: readonly string[];
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    // Paths and names in it come from anywhere, and whoever catches it may print it.
+    super(printableLines(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = new.target.name;
     this.code = code;
     this.path = details.path;

@@ -28,6 +28,7 @@ export {
   byteKey,
   codeUnitText,
   compareBytes,
+  escapedJson,
   hex,
   printable,
   printableLines,

@@ -61,6 +61,16 @@ export function printableLines(text: string): string {
   return text.replace(DECEPTIVE_IN_LINES, escaped);
 }
 
+/** JSON in which the same characters are escaped within strings, where alone they can be. Line ends stay. */
+export function escapedJson(json: string): string {
+  return json.replace(DECEPTIVE_IN_LINES, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`,
+    ).join(""),
+  );
+}
+
 /** Where the UTF-8 character begins that the byte at `position` belongs to. */
 function characterStart(bytes: Uint8Array, position: number): number {
   let start = position;

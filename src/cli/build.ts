@@ -13,6 +13,7 @@ import {
   type NamedOutput,
   namedOutputs,
   print,
+  printData,
   printJson,
   wroteLine,
 } from "./output.ts";
@@ -198,5 +199,5 @@ export async function runPlan(
 /** `diskwright spec` */
 export async function runSpec(path: string | undefined, options: ImageOptions): Promise<void> {
   const [{ printSpec }, { expandPreset }] = await Promise.all([specFiles(), specImages()]);
-  await print(printSpec(expandPreset(await specOf(path, options))).trimEnd());
+  await printData(printSpec(expandPreset(await specOf(path, options))).trimEnd());
 }

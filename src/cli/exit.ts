@@ -1,6 +1,6 @@
 import { CommanderError, InvalidArgumentError } from "commander";
 import { DiskwrightError, type ErrorCode } from "../errors.ts";
-import { standardError } from "./streams.ts";
+import { writeText } from "./streams.ts";
 import { clearLine, paint } from "./talk.ts";
 
 /** The exit statuses of the command line. A run that is interrupted ends by the signal itself. */
@@ -24,12 +24,11 @@ export function report(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error);
   const isExpected =
     error instanceof DiskwrightError || error instanceof UsageError || error instanceof InvalidArgumentError;
-  const stream = standardError();
   clearLine();
-  stream.write(`${paint("31", isExpected ? "error:" : "internal error:")} ${message}\n`);
+  writeText(message, `${paint("31", isExpected ? "error:" : "internal error:")} `);
   if (!isExpected) {
-    stream.write("This is a mistake in diskwright; DISKWRIGHT_DEBUG=1 shows where.\n");
-    if (process.env.DISKWRIGHT_DEBUG && error instanceof Error) stream.write(`${error.stack}\n`);
+    writeText("This is a mistake in diskwright; DISKWRIGHT_DEBUG=1 shows where.");
+    if (process.env.DISKWRIGHT_DEBUG && error instanceof Error) writeText(error.stack ?? "");
   }
   if (error instanceof DiskwrightError) return STATUS_OF[error.code] ?? EXIT.failed;
   return isExpected ? EXIT.wrongUse : EXIT.failed;

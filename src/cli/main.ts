@@ -6,7 +6,7 @@ import { EXIT, report } from "./exit.ts";
 import { Interrupts } from "./interrupts.ts";
 import { otherNameHint } from "./other-names.ts";
 import { print } from "./output.ts";
-import { allWritten, standardError } from "./streams.ts";
+import { allWritten, writeText } from "./streams.ts";
 import { clearLine } from "./talk.ts";
 import { VERSION } from "./version.ts";
 
@@ -21,7 +21,7 @@ function commandLine(signal: AbortSignal, tell: (text: string) => void): Command
     .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong use, 3 does not fit; 130 for Ctrl-C.");
   program.exitOverride().configureOutput({
     writeOut: tell,
-    writeErr: (text) => void standardError().write(text),
+    writeErr: (text) => writeText(text.replace(/\n$/, "")),
     outputError: (text, write) => write(text + otherNameHint(text)),
   });
   addCommands(program, signal);

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { formatSize, parseSize } from "../bytes/index.ts";
+import { escapedJson, formatSize, parseSize, printableLines } from "../bytes/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { sequentialTarget, type Target } from "../extents/index.ts";
 import {
@@ -199,10 +199,18 @@ function writeToStandardOutput(bytes: Uint8Array | string): Promise<void> {
 
 /** Writes a value as JSON to standard output. */
 export async function printJson(value: unknown): Promise<void> {
-  await print(JSON.stringify(value, null, 2));
+  await printData(JSON.stringify(value, null, 2));
 }
 
-/** Writes lines to standard output, and fails when they do not arrive. */
+/** Writes JSON to standard output. What could deceive a reader of it is escaped as JSON does it: it means the same. */
+export async function printData(json: string): Promise<void> {
+  await writeToStandardOutput(`${escapedJson(json)}\n`);
+}
+
+/**
+ * Writes lines for people to standard output, and fails when they do not arrive. Whatever in them could steer a
+ * terminal or deceive a reader is escaped here, wherever it comes from.
+ */
 export async function print(text: string): Promise<void> {
-  await writeToStandardOutput(`${text}\n`);
+  await writeToStandardOutput(`${printableLines(text)}\n`);
 }

@@ -1,6 +1,7 @@
 import { fstatSync, readSync, statSync } from "node:fs";
 import { devNull } from "node:os";
 import { isatty } from "node:tty";
+import { printableLines } from "../bytes/index.ts";
 
 // To open a standard stream takes a few milliseconds: a run opens those that it writes to.
 
@@ -14,6 +15,16 @@ export function standardOutput(): NodeJS.WriteStream {
 /** For people. They may go away: the exit status says how it went. */
 export function standardError(): NodeJS.WriteStream {
   return open(process.stderr);
+}
+
+/**
+ * Writes lines for people to standard error. Names come from sources, images and command lines: whatever in the text
+ * could steer a terminal or deceive a reader is escaped here, wherever it comes from.
+ *
+ * @param label - What stands before it; a {@link paint}ed word, which is ours.
+ */
+export function writeText(text: string, label = ""): void {
+  standardError().write(`${label}${printableLines(text)}\n`);
 }
 
 /** What standard output is where an image must not go; undefined where it may. */

@@ -1,6 +1,6 @@
-import { formatSize } from "../bytes/index.ts";
+import { formatSize, printableText } from "../bytes/index.ts";
 import type { Progress } from "../extents/index.ts";
-import { standardError } from "./streams.ts";
+import { standardError, writeText } from "./streams.ts";
 
 /** How a command talks while it works. Everything goes to standard error: standard output is for data. */
 export interface Talk {
@@ -53,17 +53,17 @@ export function talk({ quiet = false, progress = "auto" }: TalkOptions): Talk {
     end: clearLine,
     say(text): void {
       clearLine();
-      if (!quiet) standardError().write(`${text}\n`);
+      if (!quiet) writeText(text);
     },
     note(text): void {
       if (quiet || noted.has(text)) return;
       noted.add(text);
       clearLine();
-      standardError().write(`${paint("36", "note:")} ${text}\n`);
+      writeText(text, `${paint("36", "note:")} `);
     },
     warn(text): void {
       clearLine();
-      standardError().write(`${paint("33", "warning:")} ${text}\n`);
+      writeText(text, `${paint("33", "warning:")} `);
     },
   };
 }
@@ -79,8 +79,7 @@ const STYLES = {
   /** One line that changes in place. */
   line: (): Show => everySoOften(BETWEEN_UPDATES, 0, drawLine),
   /** A new line now and then, as a log takes it. */
-  plain: (): Show =>
-    everySoOften(BETWEEN_LINES, Date.now(), (text) => void standardError().write(`${text}\n`)),
+  plain: (): Show => everySoOften(BETWEEN_LINES, Date.now(), (text) => writeText(text)),
   none: (): Show => () => {},
 } as const;
 
@@ -111,7 +110,7 @@ let columnsShown = 0;
 
 function drawLine(text: string): void {
   const stream = standardError();
-  const line = text.slice(0, (stream.columns || 80) - 1);
+  const line = printableText(text).slice(0, (stream.columns || 80) - 1);
   stream.write(`\r${line.padEnd(columnsShown)}`);
   columnsShown = line.length;
 }

@@ -1,4 +1,4 @@
-import { appendAll, formatBytes, formatSize, largestOf, printable, utf8 } from "../bytes/index.ts";
+import { appendAll, formatBytes, formatSize, largestOf, printableText } from "../bytes/index.ts";
 import type { DescribedFilesystem, Description } from "../image/index.ts";
 import type { FilesystemReport, ImageReport, PartitionReport } from "../inspect/index.ts";
 
@@ -13,7 +13,7 @@ function columns(rows: readonly (readonly string[])[], indent = "  "): string[] 
 }
 
 function shown(text: string | null): string {
-  return text === null ? "" : printable(utf8(text));
+  return text === null ? "" : printableText(text);
 }
 
 /** An image that is there, or one that is planned, perhaps in several formats. */
@@ -108,7 +108,9 @@ export function planText(description: Description): string {
   for (const { name, mount, filesystem, type } of description.table.partitions) {
     if (filesystem === null) continue;
     const title =
-      type === null ? "filesystem" : `${name ?? "partition"}${mount === null ? "" : ` at ${mount}`}`;
+      type === null
+        ? "filesystem"
+        : `${name === null ? "partition" : shown(name)}${mount === null ? "" : ` at ${shown(mount)}`}`;
     lines.push(
       "",
       `${title}: ${filesystem.type}, ${formatSize(filesystem.size)}, ${filesystem.entries} entries`,

@@ -17,6 +17,7 @@ import type {
   BytesContent,
   Content,
   FileContent,
+  FileStamp,
   FunctionContent,
   JoinedContent,
   StoredRange,
@@ -32,6 +33,16 @@ export const byteCount: Required = kindOf(
 
 const storedRange = fields<StoredRange>("a stored range", { offset: byteCount, length: byteCount });
 
+const wideInteger = kindOf("a bigint", (value) => typeof value === "bigint");
+
+const fileStamp = fields<FileStamp>("a stamp of a file", {
+  device: wideInteger,
+  inode: wideInteger,
+  size: byteCount,
+  mtimeSeconds: number,
+  mtimeNanoseconds: number,
+});
+
 const CONTENT_KINDS: Readonly<Record<Content["type"], Kind>> = {
   bytes: fields<BytesContent>("content of the type bytes", { type: oneOf("bytes"), size: byteCount, bytes }),
   file: fields<FileContent>("content of the type file", {
@@ -41,7 +52,7 @@ const CONTENT_KINDS: Readonly<Record<Content["type"], Kind>> = {
     descriptor: optional(number),
     start: optional(byteCount),
     stored: optional(list(storedRange)),
-    stamp: optional(number),
+    stamp: optional(fileStamp),
   }),
   // A reader may keep what it needs in the object itself.
   function: fields<FunctionContent>(

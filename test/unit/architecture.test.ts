@@ -229,3 +229,16 @@ describe("calls", () => {
     expect(text, "apply() does the same").not.toMatch(/\.apply\(/);
   });
 });
+
+describe("text for people", () => {
+  /** They write what is not text: a machine's output, and the line of progress, which is escaped there. */
+  const writers = new Set(["streams.ts", "talk.ts", "build.ts", "vm.ts"].map((name) => join("cli", name)));
+
+  it.each(files.filter((file) => roomOf(file) === "cli" && !writers.has(file)))(
+    "%s leaves to one place, where it is escaped",
+    (file) => {
+      const text = readFileSync(join(SOURCE, file), "utf8");
+      expect(text, "use writeText, print or printJson").not.toMatch(/standardError\(\)\s*\.write|console\./);
+    },
+  );
+});

@@ -9,6 +9,7 @@ import {
   crc32,
   crc32c,
   crc32cRegister,
+  escapedJson,
   formatSize,
   guid,
   guidFromBytes,
@@ -195,6 +196,14 @@ describe("printable", () => {
     expect(printableText(text)).toBe(shown);
     expect(printable(utf8(text))).toBe(shown);
     expect(printableLines(`${text}\n${text}`)).toBe(`${shown}\n${shown}`);
+  });
+
+  it("escapes the same in JSON, which means the same", () => {
+    const value = { "a\u202e": ["\u009b\u2028", "\u{e0041}"] };
+    const json = escapedJson(JSON.stringify(value, null, 2));
+    expect(json).toContain('"\\u009b\\u2028"');
+    expect(json).toContain('"\\udb40\\udc41"');
+    expect(JSON.parse(json)).toEqual(value);
   });
 
   it("escapes the end of a line, unless text is to have lines", () => {

@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { utf8, utf8Text } from "../../src/bytes/index.ts";
 import { planExt4, writeExt4 } from "../../src/ext4/index.ts";
 import type { Target } from "../../src/extents/index.ts";
@@ -231,11 +231,6 @@ describe("what reads extended attributes", () => {
     getAttributeSync: () => null,
   });
 
-  afterEach(() => {
-    vi.doUnmock("@napi-rs/xattr");
-    vi.resetModules();
-  });
-
   it("is asked once for a file with several names, and gives the same tree in any order", async () => {
     const top = place("asked");
     writeFileSync(join(top, "a"), "");
@@ -271,19 +266,6 @@ describe("what reads extended attributes", () => {
     const vanishing = { ...reader([["user.a", ""]]), getAttributeSync: () => null };
     const gone = directory(top, { xattrReader: vanishing });
     await expect(gone).rejects.toThrow(/file: the extended attribute "user.a" cannot be read/);
-  });
-
-  it("is missed aloud when it is not installed, and is an error when it was asked for", async () => {
-    vi.doMock("@napi-rs/xattr", () => {
-      throw new Error("not here");
-    });
-    const top = place("not installed");
-    const warnings: string[] = [];
-    const onWarning = (warning: string): void => void warnings.push(warning);
-    await directory(top, { onWarning });
-    await directory(top, { xattrs: "none", onWarning });
-    expect(warnings).toEqual([expect.stringMatching(/are not read: .*npm install @napi-rs\/xattr/)]);
-    await expect(directory(top, { xattrs: "all" })).rejects.toThrow(/npm install @napi-rs\/xattr/);
   });
 
   it("is told of a policy that there is not", async () => {

@@ -5,8 +5,10 @@ import type { MtreeEntry } from "../mtree/index.ts";
 import { type Accounts, accountsOf, applyManifest, ownerProblem, parseMode } from "../ownership/index.ts";
 import {
   climbs,
+  type Device,
   fileMode,
   joinedPath,
+  type LayOptions,
   ownedBy,
   PLAIN_DIRECTORY,
   type RowAttributes,
@@ -15,9 +17,10 @@ import {
   withModes,
 } from "../tree/index.ts";
 import { clashes } from "./clashes.ts";
+import { type LayerOptions, layLayer } from "./lay-layer.ts";
+import type { Layer } from "./layer.ts";
 import { Parts } from "./parts.ts";
 import type { ContentsRule, DirectoryRule, FileRule, Ownership, SymlinkRule } from "./sources.ts";
-import { applyWhiteouts, isWhiteout } from "./whiteouts.ts";
 
 /** An owner to be set when the accounts of the tree are known. */
 interface PendingOwner {
@@ -57,21 +60,55 @@ export class Composition {
     this.#time = time;
   }
 
-  /**
-   * Lays a tree at a target, over what is there. With `hasWhiteouts`, names that begin with `.wh.` say what
-   * the layers below lose.
-   */
-  layRoot(tree: Tree, target: string, name: string, hasWhiteouts = false): void {
+  /** Lays a tree at a target, over what is there. */
+  layRoot(tree: Tree, target: string, name: string): void {
     const at = this.#target(target, name);
     if (at === undefined) return;
-    if (hasWhiteouts) applyWhiteouts(this.#draft, tree, at);
+    this.#warnOfDevices(tree.extras.devices, (row) => tree.displayPath(row), name);
+    this.#draft.lay(tree, at, this.#reports(name));
+  }
+
+  /**
+   * Lays the entries of an archive at a target, over what is there.
+   */
+  layLayer(
+    layer: Layer,
+    target: string,
+    name: string,
+    options: Pick<LayerOptions, "hasWhiteouts" | "exclude"> = {},
+  ): void {
+    const at = this.#target(target, name);
+    if (at === undefined) return;
+    this.#warnOfDevices(layer.devices, (index) => layer.displayPath(index), name);
+    const known = this.#draft.problems.length;
+    layLayer(this.#draft, layer, {
+      ...this.#reports(name),
+      target: at,
+      ...options,
+      onWarning: (warning) => this.warnings.push(`${name}: ${warning}`),
+    });
+    for (const problem of this.#draft.problems.splice(known)) this.#problems.push(`${name}: ${problem}`);
+  }
+
+  /** What is noted of all that a part lays. */
+  #reports(name: string): Pick<LayOptions, "onLaid" | "onReplaced"> {
     const part = this.#parts.add(name);
-    this.#draft.lay(tree, at, {
-      ...(hasWhiteouts ? { skip: (row) => isWhiteout(tree.name(row)) } : {}),
+    return {
       onLaid: (row) => this.#parts.note(row, part),
       onReplaced: (path, before, now) =>
         this.warnings.push(`${path}: the ${now} of ${name} replaces the ${before} that was there`),
-    });
+    };
+  }
+
+  /** Says that whiteouts as overlayfs has them on a host, which are devices of the number 0:0, hide nothing. */
+  #warnOfDevices(devices: ReadonlyMap<number, Device>, path: (row: number) => string, name: string): void {
+    const whiteouts = [...devices].filter(([, { major, minor }]) => major === 0 && minor === 0);
+    if (whiteouts.length === 0 || this.#draft.length === 1) return;
+    const more = whiteouts.length === 1 ? "" : ` (and ${whiteouts.length - 1} more)`;
+    this.warnings.push(
+      `${path(whiteouts[0]![0])}${more} of ${name}: a device 0:0, by which overlayfs hides an entry of a lower layer, ` +
+        "is stored as a device: export the layer as a tar with names .wh.NAME instead",
+    );
   }
 
   /**

@@ -1,4 +1,6 @@
 export { Composition } from "./composition.ts";
+export { type LayerOptions, layLayer } from "./lay-layer.ts";
+export { Layer } from "./layer.ts";
 export type {
   ContentsRule,
   DirectoryRule,

@@ -1,4 +1,5 @@
 import { checkArgument } from "../arguments/index.ts";
+import type { Layer } from "../compose/index.ts";
 import type { Tree } from "../tree/index.ts";
 import { tarOptionsKind, tarSourceKind } from "./arguments.ts";
 import { compressionOf } from "./compression.ts";
@@ -18,6 +19,12 @@ export async function tarArchive(source: TarSource, options: TarOptions = {}): P
   // Most runs read no archive: what does is loaded when it is needed.
   const { unpack } = await import("./tar.ts");
   return await unpack(source, options);
+}
+
+/** Reads a tar, as {@link tarArchive} does, into a layer: nothing is excluded or put together yet. */
+export async function tarLayer(source: TarSource, options: TarOptions = {}): Promise<Layer> {
+  const { readLayer } = await import("./tar.ts");
+  return await readLayer(source, options);
 }
 
 /** How many bytes tell an archive: those of the first header of a tar. */

@@ -6,15 +6,16 @@ import { compareBytes } from "../bytes/index.ts";
 import type { Composition, ContentsRule, RootSource, Sources } from "../compose/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type CancelSignal, contentBytes } from "../extents/index.ts";
+import type { IdMaps } from "../ownership/index.ts";
 import { ownedBy, type Tree } from "../tree/index.ts";
-import { tarArchive } from "./archive.ts";
+import { tarArchive, tarLayer } from "./archive.ts";
 import { sourcesKind, stageOptionsKind } from "./arguments.ts";
 import { type DirectoryOptions, directory, entries } from "./directory.ts";
 import { excluder } from "./exclude.ts";
 import { FileReader } from "./file-reader.ts";
 import { expand, isPattern } from "./glob.ts";
 import { reasonOf } from "./host-error.ts";
-import type { TarOptions } from "./tar.ts";
+import type { TarOptions, TarSource } from "./tar.ts";
 
 /** What directories and archives are read by. */
 type ReadOptions = DirectoryOptions & Pick<TarOptions, "spoolDirectory" | "holes">;
@@ -52,6 +53,10 @@ export async function stage(sources: Sources, options: StageOptions = {}): Promi
   return await new Staging(sources, options).run();
 }
 
+type Owners =
+  | { readonly all: { readonly uid: number; readonly gid: number }; readonly maps?: undefined }
+  | { readonly all?: undefined; readonly maps: IdMaps };
+
 class Staging {
   readonly #sources: Sources;
   readonly #options: StageOptions;
@@ -75,11 +80,7 @@ class Staging {
     const { mtreeEntries } = await import("../mtree/index.ts");
     const manifests = manifest.map((path) => mtreeEntries(this.#fileBytes(path), path));
     const composition = new Composition(this.#options.time);
-    for (const source of root) {
-      const tree = await this.#root(source);
-      const isLayer = root.length > 1 && !this.#isDirectory(source.source);
-      composition.layRoot(tree, source.target ?? "/", `root ${source.source}`, isLayer);
-    }
+    for (const source of root) await this.#layRoot(composition, source, root.length > 1);
     await this.#layStorePaths(composition, storePaths);
     for (const [index, rule] of contents.entries()) await this.#layContents(composition, rule, index);
     composition.finishContents();
@@ -97,25 +98,51 @@ class Staging {
     }
   }
 
+  /** Lays a root source over what is there: an archive entry by entry, as a layer when there are several sources. */
+  async #layRoot(composition: Composition, source: RootSource, hasWhiteouts: boolean): Promise<void> {
+    const { target = "/" } = source;
+    const name = `root ${source.source}`;
+    if (this.#isDirectory(source.source)) {
+      composition.layRoot(await this.#root(source), target, name);
+      return;
+    }
+    const options = await this.#readOptions(source.source, target, source.exclude);
+    const layer = await tarLayer(this.#archive(source.source), options);
+    const owners = await this.#owners(source);
+    if (owners?.all !== undefined) {
+      layer.setOwners(layer.uid.fill(owners.all.uid), layer.gid.fill(owners.all.gid), layer.xattrs);
+    } else if (owners !== undefined) {
+      const { mapOwners } = await import("../ownership/index.ts");
+      const { uid, gid, xattrs } = mapOwners(layer, owners.maps);
+      layer.setOwners(uid, gid, xattrs);
+    }
+    composition.layLayer(layer, target, name, { hasWhiteouts, exclude: options.exclude });
+  }
+
   /** A root source as a tree, with the owners that it is to have. */
   async #root(source: RootSource): Promise<Tree> {
     const tree = await this.#read(source);
-    const own = source.owner !== undefined || source.idMap || source.uidMap || source.gidMap;
-    const { owner, idMap = [], uidMap = [], gidMap = [] } = own ? source : this.#sources;
-    const ranges = [...idMap, ...uidMap, ...gidMap];
-    if (owner === undefined && ranges.length === 0) {
+    const owners = await this.#owners(source);
+    if (owners === undefined) {
       this.#noteOwners(source.source, tree);
       return tree;
     }
-    const { mapIds, parseIdMap, parseOwner } = await import("../ownership/index.ts");
-    if (owner !== undefined) {
-      const { uid, gid } = parseOwner(owner);
-      return ownedBy(tree, uid, gid);
-    }
-    return mapIds(tree, {
-      uid: parseIdMap([...idMap, ...uidMap]),
-      gid: parseIdMap([...idMap, ...gidMap]),
-    });
+    if (owners.all !== undefined) return ownedBy(tree, owners.all.uid, owners.all.gid);
+    const { mapIds } = await import("../ownership/index.ts");
+    return mapIds(tree, owners.maps);
+  }
+
+  /** Whom the entries of a root source are to belong to: all to one owner, or to those that ids are mapped to. */
+  async #owners(source: RootSource): Promise<Owners | undefined> {
+    const own = source.owner !== undefined || source.idMap || source.uidMap || source.gidMap;
+    const { owner, idMap = [], uidMap = [], gidMap = [] } = own ? source : this.#sources;
+    const ranges = [...idMap, ...uidMap, ...gidMap];
+    if (owner === undefined && ranges.length === 0) return undefined;
+    const { parseIdMap, parseOwner } = await import("../ownership/index.ts");
+    if (owner !== undefined) return { all: parseOwner(owner) };
+    return {
+      maps: { uid: parseIdMap([...idMap, ...uidMap]), gid: parseIdMap([...idMap, ...gidMap]) },
+    };
   }
 
   /** Whoever is not root cannot have given the files of a directory the owners that they are to have. */
@@ -135,9 +162,12 @@ class Staging {
   async #read({ source, target = "/", exclude }: RootSource): Promise<Tree> {
     if (source === "") throw new DiskwrightError("INVALID_SPEC", "a source has an empty name");
     const options = await this.#readOptions(source, target, exclude);
-    const path = this.#path(source);
-    if (this.#isDirectory(source)) return await directory(path, options);
-    return await tarArchive(source === "-" ? { descriptor: 0, name: "standard input" } : path, options);
+    if (this.#isDirectory(source)) return await directory(this.#path(source), options);
+    return await tarArchive(this.#archive(source), options);
+  }
+
+  #archive(source: string): TarSource {
+    return source === "-" ? { descriptor: 0, name: "standard input" } : this.#path(source);
   }
 
   /** How a source is read whose entries go below a path of the tree, or to where `targetOf` says. */

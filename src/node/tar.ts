@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import type { Readable } from "node:stream";
 import { isatty } from "node:tty";
 import { printable } from "../bytes/index.ts";
+import { Layer, layLayer } from "../compose/index.ts";
 import { DiskwrightError } from "../errors.ts";
 import { type CancelSignal, eventLoopTurn, type FileContent } from "../extents/index.ts";
 import { type TarInput, type TarMember, TarReader } from "../tar/index.ts";
@@ -51,6 +52,24 @@ export interface TarOptions extends Pick<XattrOptions, "xattrs" | "onWarning"> {
 
 /** Reads a tar into a tree; see `tarArchive`. */
 export async function unpack(source: TarSource, options: TarOptions): Promise<Tree> {
+  const name = typeof source === "string" ? source : source.name;
+  const layer = await readLayer(source, options);
+  const draft = new TreeDraft({ followsSymlinks: true });
+  layLayer(draft, layer, {
+    exclude: options.exclude,
+    onReplaced: (path, before, now) =>
+      options.onWarning?.(`${name}: ${path}: a later ${now} replaces the ${before}`),
+  });
+  return draft.finish(`${name} cannot become a tree (--exclude leaves paths out)`);
+}
+
+/**
+ * Reads a tar into a layer, which is laid over other things: excluded paths are still in it. What is wrong with single
+ * entries is in its problems.
+ *
+ * @throws DiskwrightError `SOURCE_UNREADABLE`, or `CORRUPT` for what is no sound archive.
+ */
+export async function readLayer(source: TarSource, options: TarOptions): Promise<Layer> {
   const isOwn = typeof source === "string";
   const name = isOwn ? source : source.name;
   const descriptor = isOwn ? openArchive(source) : source.descriptor;
@@ -111,7 +130,7 @@ async function readPlain(
   status: BigIntStats,
   name: string,
   options: TarOptions,
-): Promise<Tree> {
+): Promise<Layer> {
   const stamp = stampOf(status);
   const file = {
     type: "file",
@@ -130,7 +149,7 @@ async function readPlain(
 }
 
 /** Reads what comes only once: its content is kept in a spool. */
-async function readStream(stream: Readable, name: string, options: TarOptions): Promise<Tree> {
+async function readStream(stream: Readable, name: string, options: TarOptions): Promise<Layer> {
   const spool = new Spool(options.spoolDirectory ?? tmpdir());
   const place: Place = (start, size, stored) => spool.content(start, size, stored);
   let isDone = false;
@@ -140,10 +159,12 @@ async function readStream(stream: Readable, name: string, options: TarOptions): 
     const input = new StreamTarInput(
       compression === undefined ? whole : decompressed(whole, compression, name),
     );
-    const tree = await new Unpacking(name, options, new TarOrigin(new FileReader(), place), spool).run(input);
+    const layer = await new Unpacking(name, options, new TarOrigin(new FileReader(), place), spool).run(
+      input,
+    );
     await input.drain();
     isDone = true;
-    return tree;
+    return layer;
   } finally {
     if (!isDone) {
       stream.destroy();
@@ -158,15 +179,14 @@ type Place = (start: number, size: number, stored: FileContent["stored"]) => Fil
 const ENTRIES_BETWEEN_TURNS = 4096;
 const BYTES_BETWEEN_TURNS = 64 * 1024 * 1024;
 
-/** An archive that is becoming a tree. */
+/** An archive that is being read. */
 class Unpacking {
   readonly #name: string;
   readonly #options: TarOptions;
   readonly #spool: Spool | undefined;
   readonly #keepsXattr: XattrFilter | undefined;
-  readonly #draft = new TreeDraft({ followsSymlinks: true });
+  readonly #layer: Layer;
   readonly #origin: TarOrigin;
-  readonly #originNumber: number;
   /** Members whose names begin with a slash. */
   #absolute = 0;
   #entries = 0;
@@ -178,10 +198,10 @@ class Unpacking {
     this.#spool = spool;
     this.#keepsXattr = xattrFilter(options.xattrs);
     this.#origin = origin;
-    this.#originNumber = this.#draft.addOrigin(this.#origin);
+    this.#layer = new Layer(origin);
   }
 
-  async run(input: TarInput): Promise<Tree> {
+  async run(input: TarInput): Promise<Layer> {
     const archive = new TarReader(input, (warning) => this.#options.onWarning?.(`${this.#name}: ${warning}`));
     try {
       for (let member = await archive.next(); member !== undefined; member = await archive.next()) {
@@ -192,39 +212,38 @@ class Unpacking {
       throw error instanceof DiskwrightError ? withName(error, this.#name) : error;
     }
     this.#spool?.finish();
-    this.#leaveOut();
     if (this.#absolute > 0) {
       this.#options.onWarning?.(
         `${this.#name}: ${this.#absolute} ${this.#absolute === 1 ? "name begins" : "names begin"} with a slash: it is taken for the root of the tree`,
       );
     }
-    return this.#draft.finish(`${this.#name} cannot become a tree (--exclude leaves paths out)`);
+    return this.#layer;
   }
 
   async #take(member: TarMember, archive: TarReader): Promise<void> {
     const { path, type, target } = member;
     if (path[0] === SLASH) this.#absolute++;
     if (climbs(path)) {
-      if (!this.#isExcluded(path)) this.#draft.problems.push(`${printable(path)}: ".." would leave the tree`);
+      if (!this.#isExcluded(path)) this.#layer.problems.push(`${printable(path)}: ".." would leave the tree`);
       return;
     }
     if (type === "hardlink") {
       // What it names may be left out as well, or not be there.
       if (this.#isExcluded(path)) return;
       if (climbs(target)) {
-        this.#draft.problems.push(
+        this.#layer.problems.push(
           `${printable(path)}: hard link to ${printable(target)}: ".." would leave the tree`,
         );
-      } else this.#draft.putLink(path, target);
+      } else this.#layer.addLink(path, target);
       return;
     }
     const attributes = this.#attributes(member);
     if (type === "file") await this.#addContent(member, attributes, archive);
     if (type === "symlink" && target.length === 0) {
-      this.#draft.problems.push(`${printable(path)}: a symlink needs a target`);
+      if (!this.#isExcluded(path)) this.#layer.problems.push(`${printable(path)}: a symlink needs a target`);
       return;
     }
-    this.#draft.put(path, attributes);
+    this.#layer.add(path, attributes);
   }
 
   /** Whether a path, or one above it, is to be left out. */
@@ -247,7 +266,6 @@ class Unpacking {
       gid,
       mtimeSeconds: mtime.seconds,
       mtimeNanoseconds: mtime.nanoseconds,
-      origin: this.#originNumber,
       target: type === "symlink" ? target : undefined,
       device,
       xattrs: this.#xattrs(member),
@@ -259,7 +277,7 @@ class Unpacking {
     if (xattrs === undefined || keeps === undefined) return undefined;
     const shown = `/${(pathNames(path) ?? []).map((name) => Buffer.from(name).toString()).join("/")}`;
     const kept = new Map([...xattrs].filter(([name]) => keeps(name, shown)));
-    for (const problem of xattrProblems(kept)) this.#draft.problems.push(`${printable(path)}: ${problem}`);
+    for (const problem of xattrProblems(kept)) this.#layer.problems.push(`${printable(path)}: ${problem}`);
     return kept.size === 0 ? undefined : kept;
   }
 
@@ -284,19 +302,6 @@ class Unpacking {
     attributes.size = size;
     attributes.key = this.#origin.add(member, start);
     attributes.data = finder?.ranges();
-  }
-
-  /** Excluded names go when all is read: a hard link that is kept can name what they named. */
-  #leaveOut(): void {
-    const { exclude } = this.#options;
-    if (exclude === undefined) return;
-    const pending = [0];
-    for (let row = pending.pop(); row !== undefined; row = pending.pop()) {
-      for (const child of [...this.#draft.children(row)]) {
-        if (exclude(Buffer.from(this.#draft.path(child)).toString())) this.#draft.remove(child);
-        else if (this.#draft.isDirectory(child)) pending.push(child);
-      }
-    }
   }
 
   async #turn(): Promise<void> {

@@ -1,5 +1,5 @@
 import { DiskwrightError, throwProblems } from "../errors.ts";
-import { Tree, type TreeColumns, type Xattrs } from "../tree/index.ts";
+import { Tree, type Xattrs, type XattrTable } from "../tree/index.ts";
 
 /** A range of ids: `count` of them from `outside` on in the source become those from `inside` on. */
 interface IdRange {
@@ -64,7 +64,47 @@ const NAMED_PATHS = 5;
  *
  * @throws DiskwrightError `INVALID_TREE` when ids lie outside of all ranges.
  */
-export function mapIds(tree: Tree, maps: { readonly uid: IdMap; readonly gid: IdMap }): Tree {
+export function mapIds(tree: Tree, maps: IdMaps): Tree {
+  const { uid, gid, xattrs } = mapOwners(
+    {
+      length: tree.length,
+      uid: tree.columns.uid,
+      gid: tree.columns.gid,
+      xattrs: tree.extras.xattrs,
+      displayPath: (row) => tree.displayPath(row),
+    },
+    maps,
+  );
+  return new Tree({ ...tree.columns, uid, gid }, { ...tree.extras, xattrs }, tree.origins);
+}
+
+/** Ranges for users, and for groups. */
+export interface IdMaps {
+  readonly uid: IdMap;
+  readonly gid: IdMap;
+}
+
+/** Whom entries belong to, by their numbers. */
+interface Owners {
+  readonly uid: Uint32Array;
+  readonly gid: Uint32Array;
+  readonly xattrs: XattrTable;
+}
+
+/** Entries that belong to somebody. */
+interface OwnedEntries extends Owners {
+  readonly length: number;
+  displayPath(entry: number): string;
+  /** Whether an entry is a further name of another one, and has no owner of its own. */
+  isLink?(entry: number): boolean;
+}
+
+/**
+ * The owners of entries, mapped as {@link mapIds} does.
+ *
+ * @throws DiskwrightError `INVALID_TREE` when ids lie outside of all ranges.
+ */
+export function mapOwners(entries: OwnedEntries, maps: IdMaps): Owners {
   const unmapped: string[] = [];
   let count = 0;
   const column = (ids: Uint32Array, map: IdMap, what: string): Uint32Array => {
@@ -72,13 +112,14 @@ export function mapIds(tree: Tree, maps: { readonly uid: IdMap; readonly gid: Id
     const found = new Uint32Array(ids.length);
     let last = -1;
     let lastMapped = 0;
-    for (let row = 0; row < tree.length; row++) {
+    for (let row = 0; row < entries.length; row++) {
+      if (entries.isLink?.(row)) continue;
       const id = ids[row]!;
       if (id !== last) {
         const inside = mapped(id, map);
         if (inside === undefined) {
           if (count++ < NAMED_PATHS)
-            unmapped.push(`${tree.displayPath(row)}: its ${what} ${id} is in no range`);
+            unmapped.push(`${entries.displayPath(row)}: its ${what} ${id} is in no range`);
           continue;
         }
         last = id;
@@ -88,18 +129,15 @@ export function mapIds(tree: Tree, maps: { readonly uid: IdMap; readonly gid: Id
     }
     return found;
   };
-  const columns: TreeColumns = {
-    ...tree.columns,
-    uid: column(tree.columns.uid, maps.uid, "owner"),
-    gid: column(tree.columns.gid, maps.gid, "group"),
-  };
+  const uid = column(entries.uid, maps.uid, "owner");
+  const gid = column(entries.gid, maps.gid, "group");
   if (count > unmapped.length) unmapped.push(`… and ${count - unmapped.length} more`);
   throwProblems(
     "INVALID_TREE",
     "the id maps do not have all ids of the tree: add a range for them, or give all files one owner",
     unmapped,
   );
-  return new Tree(columns, { ...tree.extras, xattrs: mapLists(tree, maps) }, tree.origins);
+  return { uid, gid, xattrs: mapLists(entries.xattrs, maps) };
 }
 
 const LISTS: readonly string[] = ["system.posix_acl_access", "system.posix_acl_default"];
@@ -107,8 +145,8 @@ const USER = 0x02;
 const GROUP = 0x08;
 
 /** The attributes with ids in access control lists mapped, each set once. */
-function mapLists(tree: Tree, maps: { readonly uid: IdMap; readonly gid: IdMap }): Tree["extras"]["xattrs"] {
-  return tree.extras.xattrs.mapped((xattrs) => {
+function mapLists(table: XattrTable, maps: IdMaps): XattrTable {
+  return table.mapped((xattrs) => {
     if (!LISTS.some((name) => xattrs.has(name))) return xattrs;
     const changed = new Map(xattrs);
     for (const name of LISTS) {
@@ -119,11 +157,7 @@ function mapLists(tree: Tree, maps: { readonly uid: IdMap; readonly gid: IdMap }
   });
 }
 
-function mapList(
-  value: Uint8Array,
-  maps: { readonly uid: IdMap; readonly gid: IdMap },
-  name: string,
-): Uint8Array {
+function mapList(value: Uint8Array, maps: IdMaps, name: string): Uint8Array {
   const bytes = value.slice();
   const view = new DataView(bytes.buffer);
   for (let at = 4; at + 8 <= bytes.length; at += 8) {

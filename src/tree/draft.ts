@@ -23,9 +23,12 @@ export interface LayOptions {
    * they stay hard links of each other.
    */
   readonly links?: Map<string, number>;
-  /** Told when a directory takes the place of something else, or the other way round. */
-  readonly onReplaced?: (path: string, before: string, now: string) => void;
+  /** Called when a directory takes the place of something else, or the other way round. */
+  readonly onReplaced?: OnReplaced | undefined;
 }
+
+/** Receives the path, and the types of the entry that was there and of the one that takes its place. */
+export type OnReplaced = (path: string, before: string, now: string) => void;
 
 /** What a draft starts with. */
 export interface DraftOptions {
@@ -159,39 +162,73 @@ export class TreeDraft {
    * goes, with all below it. Missing parents are made and are implied. Returns the row, or `undefined` when the
    * entry cannot be stored, which is noted in {@link problems}.
    */
-  put(path: Uint8Array, attributes: RowAttributes): number | undefined {
+  put(path: Uint8Array, attributes: RowAttributes, onReplaced?: OnReplaced): number | undefined {
     const last = lastName(path);
     if (last === undefined) return this.#putRoot(path, attributes);
     const parent = this.#parentOf(path, last.start);
     if (parent === undefined) return undefined;
-    return this.#putBelow(parent, path, last.start, last.end, attributes);
+    return this.#putBelow(parent, path, last.start, last.end, attributes, onReplaced);
+  }
+
+  /** Adds something that has no name, for hard links to it; returns its row. */
+  putNameless(attributes: RowAttributes): number {
+    const row = this.#append(0, NO_BYTES, 0, 0, attributes, true)!;
+    this.#isLive[row] = 0;
+    return row;
   }
 
   /**
    * Puts a further name for what has the path `target`: bound at once to what is there now, or else to what
-   * is there in the end. Hard links to directories, to nothing and in circles are noted in {@link problems}.
+   * is there when the links are bound. With `source`, it is bound to what that row stands for, whether or not the
+   * row still has a name. Hard links to directories, to nothing and in circles are noted in {@link problems}.
+   * Returns the row.
    */
-  putLink(path: Uint8Array, target: Uint8Array): void {
+  putLink(
+    path: Uint8Array,
+    target: Uint8Array,
+    {
+      source = this.find(target),
+      onReplaced,
+    }: { readonly source?: number | undefined; readonly onReplaced?: OnReplaced | undefined } = {},
+  ): number | undefined {
     const last = lastName(path);
     if (last === undefined) {
       this.problems.push(`${shown(path)}: the root must be a directory`);
-      return;
+      return undefined;
     }
     const parent = this.#parentOf(path, last.start);
-    if (parent === undefined) return;
+    if (parent === undefined) return undefined;
     const existing = this.#names.find(parent, path, last.start, last.end);
-    const source = this.find(target);
-    if (source !== undefined && source === existing) return;
+    if (source !== undefined && source === existing) return existing;
     if (source !== undefined && this.isDirectory(source)) {
       this.problems.push(`${shown(path)}: hard link to the directory ${shown(target)}`);
-      return;
+      return undefined;
     }
-    if (existing !== undefined) this.remove(existing);
+    const inode = source === undefined ? NONE : this.#inode[source]!;
+    if (existing !== undefined) {
+      if (this.isDirectory(existing)) onReplaced?.(this.displayPath(existing), "directory", "hardlink");
+      this.remove(existing);
+    }
     const row = this.#append(parent, path, last.start, last.end, undefined);
-    if (row === undefined) return;
-    // What was below the entry that has just gone is no target any more.
-    this.#inode[row] = source !== undefined && this.#isLive[source] === 1 ? this.#inode[source]! : NONE;
-    if (this.#inode[row] === NONE) this.#pendingLinks.push({ row, target: target.slice() });
+    if (row === undefined) return undefined;
+    this.#inode[row] = inode;
+    if (inode === NONE) this.#pendingLinks.push({ row, target: target.slice() });
+    return row;
+  }
+
+  /**
+   * Binds the hard links whose targets came later, over other such links if need be. `elsewhere` gives the row of a
+   * target that has no name. What leads nowhere is noted in {@link problems}.
+   */
+  bindLinks(elsewhere?: (target: Uint8Array) => number | undefined): void {
+    if (this.#pendingLinks.length === 0) return;
+    const targetOf = new Map(this.#pendingLinks.map(({ row, target }) => [row, target]));
+    for (const { row } of this.#pendingLinks) {
+      if (this.#isLive[row] === 0 || this.#inode[row] !== NONE) continue;
+      const inode = this.#followLinks(row, targetOf, elsewhere);
+      if (inode !== undefined) this.#inode[row] = inode;
+    }
+    this.#pendingLinks.length = 0;
   }
 
   /**
@@ -350,7 +387,7 @@ export class TreeDraft {
    * @throws DiskwrightError `INVALID_TREE` with everything that cannot be stored.
    */
   finish(heading = "the tree cannot be stored"): Tree {
-    this.#resolveLinks();
+    this.bindLinks();
     throwProblems("INVALID_TREE", heading, this.problems);
     const builder = new TreeBuilder(this.attributes(0));
     if (this.#implied.has(0)) builder.imply(0);
@@ -390,15 +427,25 @@ export class TreeDraft {
     start: number,
     end: number,
     attributes: RowAttributes,
+    onReplaced?: OnReplaced,
   ): number | undefined {
     const existing = this.#names.find(parent, path, start, end);
     if (existing === undefined) return this.#append(parent, path, start, end, attributes);
-    if (this.isDirectory(existing) && (attributes.mode & TYPE_MASK) === DIRECTORY) {
+    const isDirectory = (attributes.mode & TYPE_MASK) === DIRECTORY;
+    const wasDirectory = this.isDirectory(existing);
+    if (isDirectory && wasDirectory) {
       this.setAttributes(existing, attributes);
       return existing;
     }
-    const behind = (attributes.mode & TYPE_MASK) === DIRECTORY ? this.#directoryBehind(existing) : undefined;
+    const behind = isDirectory ? this.#directoryBehind(existing) : undefined;
     if (behind !== undefined) return behind;
+    if (isDirectory !== wasDirectory) {
+      onReplaced?.(
+        this.displayPath(existing),
+        this.#kindOf(existing),
+        typeOfMode(attributes.mode) ?? "entry",
+      );
+    }
     this.remove(existing);
     return this.#append(parent, path, start, end, attributes);
   }
@@ -407,7 +454,7 @@ export class TreeDraft {
     path: Uint8Array,
     attributes: RowAttributes,
     isImplied: boolean,
-    onReplaced: LayOptions["onReplaced"],
+    onReplaced: OnReplaced | undefined,
   ): number | undefined {
     const last = lastName(path);
     if (last === undefined) return isImplied ? 0 : this.#putRoot(path, attributes);
@@ -429,29 +476,18 @@ export class TreeDraft {
     name: Uint8Array,
     attributes: RowAttributes,
     isImplied: boolean,
-    onReplaced: LayOptions["onReplaced"],
+    onReplaced: OnReplaced | undefined,
   ): number | undefined {
-    const existing = this.#names.find(parent, name, 0, name.length);
+    const existing = isImplied ? this.#names.find(parent, name, 0, name.length) : undefined;
     if (existing !== undefined) {
-      const isDirectory = (attributes.mode & TYPE_MASK) === DIRECTORY;
-      const wasDirectory = this.isDirectory(existing);
-      if (isImplied && wasDirectory) return existing;
-      if (isImplied && this.#followsSymlinks && this.#isSymlink(existing)) {
-        return this.directoryAt(this.path(existing));
-      }
-      if (isDirectory !== wasDirectory) {
-        const behind = isDirectory ? this.#directoryBehind(existing) : undefined;
-        if (behind !== undefined) return behind;
-        const path = this.displayPath(existing);
-        const before = this.#kindOf(existing);
-        if (isImplied) {
-          this.problems.push(`${path}: is a ${before}, but a later source has entries below it`);
-          return undefined;
-        }
-        onReplaced?.(path, before, typeOfMode(attributes.mode) ?? "entry");
-      }
+      if (this.isDirectory(existing)) return existing;
+      if (this.#followsSymlinks && this.#isSymlink(existing)) return this.directoryAt(this.path(existing));
+      this.problems.push(
+        `${this.displayPath(existing)}: is a ${this.#kindOf(existing)}, but a later source has entries below it`,
+      );
+      return undefined;
     }
-    const row = this.#putBelow(parent, name, 0, name.length, attributes);
+    const row = this.#putBelow(parent, name, 0, name.length, attributes, onReplaced);
     if (isImplied && row !== undefined) this.#implied.add(row);
     return row;
   }
@@ -532,8 +568,9 @@ export class TreeDraft {
     start: number,
     end: number,
     attributes: RowAttributes | undefined,
+    isNameless = this.#names.length === 0,
   ): number | undefined {
-    if (this.#names.length > 0) {
+    if (!isNameless) {
       const problem = nameProblem(path.subarray(start, end));
       if (problem !== undefined) {
         this.problems.push(`${shown(path)}: ${problem}`);
@@ -568,17 +605,11 @@ export class TreeDraft {
     this.#xattrs.set(inode, attributes.xattrs ?? NO_XATTRS);
   }
 
-  /** Binds the links whose targets came later, over other such links if need be. */
-  #resolveLinks(): void {
-    const targetOf = new Map(this.#pendingLinks.map(({ row, target }) => [row, target]));
-    for (const { row } of this.#pendingLinks) {
-      if (this.#isLive[row] === 0 || this.#inode[row] !== NONE) continue;
-      const inode = this.#followLinks(row, targetOf);
-      if (inode !== undefined) this.#inode[row] = inode;
-    }
-  }
-
-  #followLinks(link: number, targetOf: ReadonlyMap<number, Uint8Array>): number | undefined {
+  #followLinks(
+    link: number,
+    targetOf: ReadonlyMap<number, Uint8Array>,
+    elsewhere: ((target: Uint8Array) => number | undefined) | undefined,
+  ): number | undefined {
     const seen = new Set<number>();
     const target = shown(targetOf.get(link)!);
     let at: number | undefined = link;
@@ -589,7 +620,7 @@ export class TreeDraft {
       }
       seen.add(at);
       const next: Uint8Array = targetOf.get(at)!;
-      at = climbs(next) ? undefined : this.find(next);
+      at = elsewhere?.(next) ?? (climbs(next) ? undefined : this.find(next));
     }
     if (at === undefined) {
       this.problems.push(`${this.displayPath(link)}: hard link to ${target}, which does not exist`);

@@ -1,12 +1,13 @@
 export { ownerId, treeKind } from "./arguments.ts";
 export { LONGEST_NAME, PLAIN_DIRECTORY, type RowAttributes, TreeBuilder } from "./builder.ts";
 export { type DigestOptions, treeDigest } from "./digest.ts";
-export { type LayOptions, TreeDraft } from "./draft.ts";
+export { type DraftOptions, type LayOptions, type OnReplaced, TreeDraft } from "./draft.ts";
 export { treeOf } from "./entries.ts";
 export type { DataRange, Device, Entry, EntryType } from "./entry.ts";
 export { type AddedFile, withFiles } from "./files.ts";
 export * as fileMode from "./mode.ts";
-export { climbs, joinedPath, pathBytes, pathNames, shownPath } from "./path.ts";
+export { enlarged, NameTable } from "./name-table.ts";
+export { climbs, joinedPath, lastName, nameRanges, pathBytes, pathNames, shownPath } from "./path.ts";
 export { emptied, ownedBy, subtree, withModes, without } from "./select.ts";
 export { type ContentOrigin, Tree, type TreeColumns, type TreeExtras } from "./tree.ts";
-export { type Xattrs, type XattrTable, xattrProblems } from "./xattrs.ts";
+export { type Xattrs, XattrTable, xattrProblems } from "./xattrs.ts";

@@ -66,8 +66,9 @@ describe("hostile archives", () => {
     await expect(tarArchive(join(corpus, "climbing.tar"))).rejects.toThrow(
       /\.\.\/\.\.\/etc\/passwd[^\n]*\n[^\n]*a\/\.\.\/\.\.\/b[^\n]*\n[^\n]*\.\.\/\.\.\/\.\.\/etc\/shadow/,
     );
+    // /etc leads to itself within the tree; /out leads to the root of the tree, not out of it.
     await expect(tarArchive(join(corpus, "through-links.tar"))).rejects.toThrow(
-      /\/etc: is a symlink, but other entries lie below it: etc\/passwd\n[^\n]*\/out: is a symlink/,
+      /: etc\/passwd: the symlinks on the way lead in a circle[^\n]*: see \/etc$/,
     );
     await expect(tarArchive(join(corpus, "loops.tar"))).rejects.toThrow(
       /\/a: the hard links lead in a circle/,

@@ -583,7 +583,7 @@ describe("an archive becomes a tree", () => {
     const error = await treeFrom(
       {},
       member({ name: "../out" }),
-      member({ name: "link", type: "2", link: "/" }),
+      member({ name: "link", type: "2", link: "link" }),
       member({ name: "link/below" }),
       member({ name: "dangling", type: "1", link: "nothing" }),
     ).catch((thrown: unknown) => thrown as DiskwrightError);

@@ -166,7 +166,7 @@ export const ODD_ARCHIVES: readonly OddArchive[] = [
   archive("a hard link to itself", /l/, member({ name: "l", type: "1", link: "l" })),
   archive("hard links in a circle", /a.*b|b.*a/s, member({ name: "a", type: "1", link: "b" }), member({ name: "b", type: "1", link: "a" })),
   archive("a hard link to a directory", /l: hard link to the directory d/, member({ name: "d/", type: "5" }), member({ name: "l", type: "1", link: "d" })),
-  archive("a file below a symlink", /\/link: is a symlink, but other entries lie below it: link\/x/, member({ name: "link", type: "2", link: "/etc" }), member({ name: "link/x" }, "x")),
+  archive("a file below a symlink", "tree", member({ name: "link", type: "2", link: "/etc" }), member({ name: "link/x" }, "x")),
   archive("a file below a file", /\/f: is a file, but other entries lie below it: f\/x/, member({ name: "f" }, "f"), member({ name: "f/x" }, "x")),
   archive("a root that is a file", /root must be a directory/, member({ name: "." }, "x")),
   archive("a symlink to nothing at all", /a symlink needs a target/, member({ name: "s", type: "2" })),

@@ -270,7 +270,7 @@ export class Ext4Volume {
    */
   async *freeRanges(): AsyncGenerator<ByteRange> {
     this.#frame.checkReadable();
-    yield* freeRanges(this.#frame, this.#tables);
+    yield* freeRanges(this.#frame);
   }
 
   /** Extended attributes by name, in the form of getxattr(2). A last symlink is not followed. */

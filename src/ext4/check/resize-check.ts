@@ -1,11 +1,11 @@
 import { COMPATIBLE } from "../features.ts";
 import type { Frame } from "../read/frame.ts";
+import { firstBlockOf } from "../read/group-runs.ts";
 import { hasSuperblock } from "../read/groups.ts";
 import type { StoredInode } from "../read/inode.ts";
 import { DOUBLE_INDIRECT } from "../special/resize-inode.ts";
 import { SUPERBLOCK_OFFSET } from "../structures.ts";
 import type { BlockClaims } from "./block-claims.ts";
-import { firstBlockOf } from "./group-check.ts";
 
 /**
  * Checks that the resize inode (special_inodes.rst) leads to the blocks that are reserved behind the descriptors, and

@@ -35,12 +35,6 @@ export class InodeTables {
     return table;
   }
 
-  /** The descriptor of a group, whose checksum was compared. The bytes belong to the caller. */
-  async descriptor(group: number): Promise<Uint8Array> {
-    const frame = this.#frame;
-    return await descriptorBytes(frame, group);
-  }
-
   async #read(group: number): Promise<number> {
     const frame = this.#frame;
     const { blockSize, superblock } = frame;
@@ -124,21 +118,6 @@ function verify(frame: Frame, group: number, descriptor: Uint8Array, what: strin
     expected = groupDescriptorChecksum16(frame.superblock.uuid, group, descriptor);
   }
   if (stored !== expected) frame.problems.add(`${what}: its checksum does not match`);
-}
-
-/** How many blocks a group starts with: a copy of the superblock, descriptors, and room for more of them. */
-export function groupHeaderBlocks(frame: Frame, group: number): number {
-  const { superblock, groups, descriptorSize, blockSize } = frame;
-  const copy = hasSuperblock(frame, group) ? 1 : 0;
-  const perBlock = blockSize / descriptorSize;
-  const hasMeta = frame.has(GROUP_FEATURES.metaGroups);
-  if (hasMeta && Math.floor(group / perBlock) >= superblock.firstMetaBlockGroup) {
-    const within = group % perBlock;
-    return copy + (within <= 1 || within === perBlock - 1 ? 1 : 0);
-  }
-  if (copy === 0) return 0;
-  const descriptors = hasMeta ? superblock.firstMetaBlockGroup : Math.ceil(groups / perBlock);
-  return copy + descriptors + superblock.reservedDescriptorBlocks;
 }
 
 /** Which block holds the block of descriptors with this number (blockgroup.rst, "Meta Block Groups"). */

@@ -175,6 +175,8 @@ export async function sourceFields(options: SourceOptions): Promise<SourcesSpec 
     gidMap: options.gidMap && [...options.gidMap],
     xattrs: options.xattrs,
     holes: options.holes,
+    hardLinks: options.hardLinks,
+    links: options.links,
     spool: options.spool,
   });
 }

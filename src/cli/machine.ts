@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { reasonOf } from "../node/index.ts";
 import type { MachineSpec } from "../spec/index.ts";
 import { type CommandLine, findKernel, hostFiles, type ImageStep, type Kernel } from "../vm/index.ts";
 import { UsageError } from "./exit.ts";
@@ -60,7 +61,7 @@ function scriptText(path: string): Uint8Array {
   try {
     return readFileSync(path === "-" ? 0 : path);
   } catch (error) {
-    throw new UsageError(`${path}: ${(error as Error).message}`);
+    throw new UsageError(`${path}: ${reasonOf(error)}`);
   }
 }
 

@@ -30,6 +30,8 @@ export interface SourceOptions {
   readonly gidMap?: readonly string[];
   readonly xattrs?: "none" | "portable" | "all";
   readonly holes?: "keep" | "detect";
+  readonly hardLinks?: "keep" | "split";
+  readonly links?: "refuse" | "split";
   readonly spool?: string;
   readonly time?: number;
   readonly seed?: string;
@@ -164,6 +166,18 @@ export function addSourceOptions(command: Command): Command {
         "--holes <which>",
         "detect: zeros become holes in every file of a tar (default: keep)",
       ).choices(["keep", "detect"]),
+    )
+    .addOption(
+      new Option(
+        "--hard-links <which>",
+        "split: make each name of a file a file of its own (default: keep)",
+      ).choices(["keep", "split"]),
+    )
+    .addOption(
+      new Option(
+        "--links <which>",
+        "split: store a file with more than 65,000 hard links as several files (default: refuse)",
+      ).choices(["refuse", "split"]),
     )
     .option(
       "--spool <directory>",

@@ -77,4 +77,11 @@ export interface Sources {
   readonly xattrs?: "none" | "portable" | "all" | undefined;
   /** Whether blocks of zeros become holes in every file, or only where the source has them. */
   readonly holes?: "keep" | "detect" | undefined;
+  /** `split`: each name of a file is a file of its own, as in an archive that knows no hard links. Default `keep`. */
+  readonly hardLinks?: "keep" | "split" | undefined;
+  /**
+   * What becomes of a file with more than 65,000 names, the limit of ext4: an error when the filesystem is planned
+   * (default), or further files with the same content for the names above each limit.
+   */
+  readonly links?: "refuse" | "split" | undefined;
 }

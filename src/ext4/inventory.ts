@@ -225,7 +225,7 @@ function entryProblem(tree: Tree, row: number, design: Design): string | undefin
   }
   const links = tree.linkCount(row);
   if (links > MAXIMUM_LINKS)
-    return `${links} hard links, the limit is ${MAXIMUM_LINKS}: store some as copies`;
+    return `${links} hard links, the limit is ${MAXIMUM_LINKS}: store some as copies (--links split)`;
   if (!features.has("dir_nlink") && tree.isDirectory(row) && subdirectories(tree, row) > MAXIMUM_LINKS - 2) {
     return `${subdirectories(tree, row)} subdirectories, the limit is ${MAXIMUM_LINKS - 2}: use the feature dir_nlink`;
   }

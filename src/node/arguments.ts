@@ -151,4 +151,6 @@ export const sourcesKind: Required = fields<Sources>("sources", {
   ...ids,
   xattrs: optional(oneOf("none", "portable", "all")),
   holes: optional(oneOf("keep", "detect")),
+  hardLinks: optional(oneOf("keep", "split")),
+  links: optional(oneOf("refuse", "split")),
 });

@@ -58,9 +58,13 @@ export async function assembleChecked(spec: Spec, options: StageOptions = {}): P
     else if (SOURCES.every((name) => fields[name] === undefined)) partitions.push({});
     else {
       const { xattrs = spec.xattrs, holes = spec.holes, filesystem } = fields;
+      const { hardLinks = spec.hardLinks, links = spec.links } = fields;
       const hasOwners = !(filesystem?.type ?? "ext4").startsWith("fat");
       partitions.push({
-        tree: await stage(sourcesOf({ ...fields, xattrs, holes }), { ...staged, hasOwners }),
+        tree: await stage(sourcesOf({ ...fields, xattrs, holes, hardLinks, links }), {
+          ...staged,
+          hasOwners,
+        }),
       });
     }
   }

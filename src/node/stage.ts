@@ -7,7 +7,7 @@ import type { Composition, ContentsRule, RootSource, Sources } from "../compose/
 import { DiskwrightError } from "../errors.ts";
 import { type CancelSignal, contentBytes } from "../extents/index.ts";
 import type { IdMaps } from "../ownership/index.ts";
-import { ownedBy, type Tree } from "../tree/index.ts";
+import { ownedBy, splitLinks, type Tree } from "../tree/index.ts";
 import { tarArchive, tarLayer } from "./archive.ts";
 import { sourcesKind, stageOptionsKind } from "./arguments.ts";
 import { type DirectoryOptions, directory, entries } from "./directory.ts";
@@ -57,6 +57,9 @@ type Owners =
   | { readonly all: { readonly uid: number; readonly gid: number }; readonly maps?: undefined }
   | { readonly all?: undefined; readonly maps: IdMaps };
 
+/** As many names as a file of ext4 can have (EXT4_LINK_MAX). */
+const MOST_LINKS = 65_000;
+
 class Staging {
   readonly #sources: Sources;
   readonly #options: StageOptions;
@@ -69,6 +72,13 @@ class Staging {
   }
 
   async run(): Promise<Tree> {
+    const { hardLinks = "keep", links = "refuse" } = this.#sources;
+    const tree = await this.#compose();
+    if (hardLinks === "split") return splitLinks(tree, 1);
+    return links === "split" ? splitLinks(tree, MOST_LINKS) : tree;
+  }
+
+  async #compose(): Promise<Tree> {
     const { root = [], contents = [], directories = [], symlinks = [], files = [] } = this.#sources;
     const { manifest = [] } = this.#sources;
     const storePaths = this.#storePaths();

@@ -49,6 +49,8 @@ export function sourcesOf(spec: SourcesSpec): Sources {
     ...idMapsOf(spec),
     xattrs: spec.xattrs,
     holes: spec.holes,
+    hardLinks: spec.hardLinks,
+    links: spec.links,
   };
 }
 

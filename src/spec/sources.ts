@@ -140,6 +140,14 @@ export const sourceFields = {
     oneOf("keep", "detect"),
     "Whether blocks of zeros become holes in every file of a tar, or only where the source has holes. Default keep.",
   ),
+  hardLinks: field(
+    oneOf("keep", "split"),
+    "`split` makes each name of a file a file of its own; `keep` (default) keeps hard links.",
+  ),
+  links: field(
+    oneOf("refuse", "split"),
+    "A file with more than 65,000 hard links, the limit of ext4, is refused (default), or stored as several files with the same content.",
+  ),
 } as const;
 
 const sources = v.object(sourceFields);

@@ -9,5 +9,6 @@ export * as fileMode from "./mode.ts";
 export { enlarged, NameTable } from "./name-table.ts";
 export { climbs, joinedPath, lastName, nameRanges, pathBytes, pathNames, shownPath } from "./path.ts";
 export { emptied, ownedBy, subtree, withModes, without } from "./select.ts";
+export { splitLinks } from "./split-links.ts";
 export { type ContentOrigin, Tree, type TreeColumns, type TreeExtras } from "./tree.ts";
 export { type Xattrs, XattrTable, xattrProblems } from "./xattrs.ts";

@@ -200,15 +200,22 @@ export function withMethods(expected: string, ...names: readonly string[]): Requ
   };
 }
 
+/** Which fields may be there that the type does not have. */
+interface FieldsOptions {
+  readonly isOpen?: boolean;
+  readonly passedOver?: readonly string[];
+}
+
 /**
  * An object with the fields of a type, and no others. A field that is there and `undefined` is as good as one that is
  * missing. `expected` names the object in messages. With `isOpen`, others may be there as well, but for those whose
- * names look mistyped.
+ * names look mistyped. The fields of `passedOver` may be there and have no effect: a reader of the same structure gives
+ * them.
  */
 export function fields<Type extends object>(
   expected: string,
   kinds: FieldKinds<Type>,
-  { isOpen = false }: { readonly isOpen?: boolean } = {},
+  { isOpen = false, passedOver = [] }: FieldsOptions = {},
 ): Required {
   const known = new Map<string, Kind>(Object.entries(kinds));
   const needed = [...known].filter(([, kind]) => kind.problem(undefined) !== undefined);
@@ -230,6 +237,7 @@ export function fields<Type extends object>(
         if (inner === undefined) continue;
         const kind = known.get(name);
         if (kind === undefined) {
+          if (passedOver.includes(name)) continue;
           if (isOpen && nearNames(name, known.keys()).length === 0) continue;
           return unknownField(name, known.keys(), expected);
         }

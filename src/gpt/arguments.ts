@@ -39,32 +39,41 @@ export const gptDiskKind: Required = fields<GptDisk>(
   { isOpen: true },
 );
 
-const partition = fields<GptPartitionSpec>("a partition of a GPT", {
-  number: optional(number),
-  type: text,
-  guid: text,
-  firstLba: number,
-  lastLba: number,
-  name: optional(text),
-  // A number is told in words of its own, with everything else that is wrong.
-  attributes: optional(either(bigInteger, number)),
-});
+const partition = fields<GptPartitionSpec>(
+  "a partition of a GPT",
+  {
+    number: optional(number),
+    type: text,
+    guid: text,
+    firstLba: number,
+    lastLba: number,
+    name: optional(text),
+    // A number is told in words of its own, with everything else that is wrong.
+    attributes: optional(either(bigInteger, number)),
+  },
+  { passedOver: ["typeName"] },
+);
 
-export const gptSpecKind: Required = fields<GptSpec>("the specification of a GPT", {
-  ...diskFields,
-  diskGuid: text,
-  partitions: list(partition, "an array of partitions"),
-  firstUsableLba: optional(number),
-  protectiveMbrBootable: optional(flag),
-  bootCode: optional(bytes),
-  hybrid: optional(
-    list(
-      fields<HybridSpec>("a hybrid entry", { number, type: number, bootable: optional(flag) }),
-      "an array of hybrid entries",
+/** The table that `readGpt` gives is a specification as well, once it has the number of sectors. */
+export const gptSpecKind: Required = fields<GptSpec>(
+  "the specification of a GPT",
+  {
+    ...diskFields,
+    diskGuid: text,
+    partitions: list(partition, "an array of partitions"),
+    firstUsableLba: optional(number),
+    protectiveMbrBootable: optional(flag),
+    bootCode: optional(bytes),
+    hybrid: optional(
+      list(
+        fields<HybridSpec>("a hybrid entry", { number, type: number, bootable: optional(flag) }),
+        "an array of hybrid entries",
+      ),
     ),
-  ),
-  protectiveMbrEntry: optional(protectiveEntryKind),
-});
+    protectiveMbrEntry: optional(protectiveEntryKind),
+  },
+  { passedOver: ["revision", "lastUsableLba", "problems", "usedBackup"] },
+);
 
 const copy = fields<GptCopy>("the place of a copy", { headerLba: wholeNumber, entriesLba: wholeNumber });
 

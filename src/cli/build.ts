@@ -48,7 +48,7 @@ async function planOf(
       "nothing goes in: name a directory or a tar, such as diskwright build ./tree -o disk.img, or describe it in a spec",
     );
   }
-  // What no output can hold is told before the sources are read.
+  // A disk that an output cannot hold is an error before the sources are read.
   for (const { format } of outputs) checkSectorSize(format, plannedSectors(spec), spec.ignoreSectorSize);
   const paths = outputs.map(({ path }) => path);
   const multiples = outputs.map(({ format }) => formatFacts(format).multiple ?? 1);

@@ -1,6 +1,6 @@
 /** Which part of a composition laid each row of its draft last, for messages about what comes later. */
 export class Parts {
-  /** `root base.tar`, `contents[2] ./etc`; the first is nobody's. */
+  /** `root base.tar`, `contents[2] ./etc`; the first belongs to no source. */
   readonly #names: string[] = [""];
   #partOf = new Uint32Array(1024);
 

@@ -228,7 +228,7 @@ export function unknownSuffix(path: string): string | undefined {
   return isMeant && !RAW_NAMES.has(last) && formatOfName(path) === undefined ? last : undefined;
 }
 
-/** All ends of names that say a format. */
+/** All file extensions that name a format. */
 export function knownSuffixes(): string[] {
   return FORMAT_NAMES.flatMap((name) => formatFacts(name).suffixes);
 }

@@ -44,7 +44,7 @@ export async function copiedSectors(
   return plannedSectors({ sectorSize: said ?? found, physicalSectorSize });
 }
 
-/** The sector size for which the GPT of a disk is laid out; `undefined` where there is none that can be read. */
+/** The sector size for which the GPT of a disk is laid out; `undefined` without a GPT that can be read. */
 async function gptSectorSize(disk: Disk): Promise<512 | 4096 | undefined> {
   const { readGpt } = await import("../gpt/index.ts");
   try {

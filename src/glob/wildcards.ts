@@ -41,7 +41,7 @@ export class Wildcards {
     return simple.length === 0 ? rest : [...simple, ...rest];
   }
 
-  /** Starts and ends of names need no automaton. */
+  /** Prefixes and suffixes of names need no automaton. */
   #add(program: Program, programs: Program[]): void {
     const { sequence, index } = program;
     const isEnd = sequence[0]?.type === "star";

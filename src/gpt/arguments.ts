@@ -48,7 +48,7 @@ const partition = fields<GptPartitionSpec>(
     firstLba: number,
     lastLba: number,
     name: optional(text),
-    // A number is told in words of its own, with everything else that is wrong.
+    // A number passes here: the check of the values refuses it, together with other problems.
     attributes: optional(either(bigInteger, number)),
   },
   { passedOver: ["typeName"] },

@@ -83,7 +83,7 @@ export const targetOrOutputs: Required = {
   problem: (value) => (Array.isArray(value) ? outputsKind : targetKind).problem(value),
 };
 
-/** What {@link image} gives. */
+/** The result of {@link image}. */
 export const imageKind: Required = fields<Image>("what image(…) gives", {
   root: treeKind,
   layout: layoutKind,
@@ -144,7 +144,7 @@ const filesystemPlan = tagged("the plan of a filesystem", {
   }),
 });
 
-/** What {@link plan} gives. */
+/** The result of {@link plan}. */
 export const imagePlanKind: Required = fields<ImagePlan>("what plan(image) gives", {
   image: imageKind,
   size: byteCount,

@@ -273,7 +273,7 @@ describeWith(["debugfs"], "rules", () => {
 });
 
 describeWith(["setpriv"], "somebody who is not root", () => {
-  it.runIf(IS_ROOT)("is told whose files they will be, unless that is said", () => {
+  it.runIf(IS_ROOT)("gets a note that names the owners, unless the owners are given", () => {
     const place = at("theirs");
     mkdirSync(join(place, "tree"), { recursive: true });
     for (const name of ["a", "b", "c", "d"]) writeFileSync(join(place, "tree", name), name);

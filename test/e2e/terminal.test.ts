@@ -39,7 +39,7 @@ describeWith(["script"], "progress on a terminal", () => {
     expect(writing.every((line) => line.length < 80)).toBe(true);
   });
 
-  it("is told of the unpacking of an image as well", () => {
+  it("covers the unpacking of an image as well", () => {
     run("gzip", ["-kf", small]);
     const converting = onTerminal(["convert", `${small}.gz`, image]);
     expect(

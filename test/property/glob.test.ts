@@ -24,7 +24,7 @@ const part = fc.array(simple, { minLength: 1, maxLength: 4 }).map((items) => ite
 const group = fc
   .tuple(part, part, fc.constantFrom("", ","))
   .map(([one, other, last]) => `{${one},${other}${last}}`);
-/** What picomatch makes of wildcards in these groups depends on what is around them. */
+/** How picomatch reads wildcards in these groups depends on the pattern around them. */
 const word = fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 2 });
 const extended = fc
   .tuple(fc.constantFrom("@", "?"), fc.array(word, { minLength: 1, maxLength: 2 }))

@@ -336,7 +336,7 @@ describe("partitions that their maker places", () => {
   const warningsOf = (partitions: readonly LayoutPartition[], more: Partial<ImageSpec> = {}) =>
     planned({ layout: { name: "custom", table: "gpt", partitions }, size: 64 * MIB, ...more }).warnings;
 
-  it("are told of where they start within a physical sector", () => {
+  it("give a warning where they start within a physical sector", () => {
     expect(
       warningsOf([
         partition("bios", { type: "bios-boot", start: 34 * 512, size: 100 * 512 }),

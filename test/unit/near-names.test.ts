@@ -23,7 +23,7 @@ describe("near names", () => {
     ["a".repeat(65), []],
   ])("of %s", (mistyped, near) => expect(nearNames(mistyped, names)).toEqual(near));
 
-  it("or all of them are told", () => {
+  it("or all of them are named", () => {
     expect(instead("zzz", names, "any")).toBe("use any");
     expect(instead("has-jornal", names, "any")).toBe("did you mean has_journal?");
   });

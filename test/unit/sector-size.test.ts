@@ -65,7 +65,7 @@ describe("a vhdx", () => {
     expect(await sectorsOf(vhdx)).toEqual({ logical, physical: 4096 });
   });
 
-  it("says what it is told, when it is planned and when it is copied", async () => {
+  it("states the size that is given, when it is planned and when it is copied", async () => {
     const target = memoryTarget();
     const extents = () => [bytesExtent(0, new Uint8Array(4096).fill(1))];
     await writeDisk({ size: 8192, extents }, [{ format: "vhdx", target }], { sectorSize: 4096 });
@@ -118,7 +118,7 @@ describe("a vhdx", () => {
 });
 
 describe.each(CANNOT_SAY)("%s", (format) => {
-  it("is refused for sectors of 4 KiB, from a GPT, a container, or as it is told", async () => {
+  it("is refused for sectors of 4 KiB, from a GPT, a container, or an option", async () => {
     const message = `${format} cannot say that a sector has 4096 bytes`;
     const disk = await gptDisk(4096);
     await expect(copied(disk, format)).rejects.toMatchObject({ code: "INVALID_SPEC" });

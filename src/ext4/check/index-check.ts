@@ -68,7 +68,7 @@ export async function checkIndex(frame: Frame, inode: StoredInode): Promise<void
   if (walk.reached.size < blocks) note(`${blocks - walk.reached.size} blocks of names are not in it`);
 }
 
-/** Checks the entries of a node, and what is below them. */
+/** Checks the entries of a node, and those of the nodes below. */
 async function checkNode(
   walk: IndexWalk,
   node: DataView,

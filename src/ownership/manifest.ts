@@ -11,7 +11,7 @@ import {
 import type { Accounts } from "./accounts.ts";
 import { capabilityValue } from "./capabilities.ts";
 import { NameMatching } from "./matching.ts";
-import { parseMode } from "./mode.ts";
+import { type ModeChange, parseMode } from "./mode.ts";
 
 const TYPE_BITS: Readonly<Record<NonNullable<MtreeEntry["type"]>, number>> = {
   file: fileMode.FILE,
@@ -173,8 +173,21 @@ function attributesFor(
 
 type Note = (text: string) => undefined;
 
+/** Modes that were parsed before, by their text: the lines of a manifest have few different ones. */
+const knownModes = new Map<string, ModeChange>();
+const MOST_KNOWN_MODES = 256;
+
 function modeFor(before: number, { mode }: MtreeEntry, note: Note): number {
-  return mode === undefined ? before : (attempt(() => parseMode(mode)(before), note) ?? before);
+  return mode === undefined ? before : (attempt(() => modeChange(mode)(before), note) ?? before);
+}
+
+function modeChange(text: string): ModeChange {
+  const known = knownModes.get(text);
+  if (known !== undefined) return known;
+  const change = parseMode(text);
+  if (knownModes.size >= MOST_KNOWN_MODES) knownModes.clear();
+  knownModes.set(text, change);
+  return change;
 }
 
 /** The id of a name in the tree's own accounts, or the number that is given beside it. */

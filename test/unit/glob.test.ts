@@ -92,8 +92,8 @@ describe("patterns of paths", () => {
   });
 
   it.each<[what: string, paths: number, pattern: (index: number) => string]>([
-    ["ends of names", 50_000, (index) => `*.x${index}`],
-    ["starts of names", 50_000, (index) => `/usr/share/x${index}*`],
+    ["suffixes", 50_000, (index) => `*.x${index}`],
+    ["prefixes", 50_000, (index) => `/usr/share/x${index}*`],
     ["names", 50_000, (index) => `/usr/share/x${index}`],
     ["parts of names", 50_000, (index) => `*x${index}*`],
     ["words", 50_000, (index) => `*ab${index}*c*`],
